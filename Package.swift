@@ -1,0 +1,81 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "vault",
+    products: [
+        .library(name: "CredentialVault", targets: ["CredentialVault"]),
+        .library(name: "VaultTestKit", targets: ["VaultTestKit"]),
+        .executable(name: "vault", targets: ["vault"]),
+        .executable(name: "vault-keyring", targets: ["vault-keyring"]),
+    ],
+    traits: [
+        .trait(
+            name: "SecretService",
+            description: "Keep keys in the desktop's Secret Service. Without it nothing links libsecret."
+        ),
+        .default(enabledTraits: ["SecretService"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(name: "CLibSecret", pkgConfig: "libsecret-1", providers: [.apt(["libsecret-1-dev"])]),
+        .target(name: "CVaultSystem"),
+
+        .target(name: "VaultAPI", swiftSettings: strict),
+        .target(name: "VaultCrypto", dependencies: ["CSodium"], swiftSettings: strict),
+        .target(name: "PrivateFiles", dependencies: ["CVaultSystem"], swiftSettings: strict),
+        .target(
+            name: "KeyCustody",
+            dependencies: ["VaultCrypto", "PrivateFiles", "CVaultSystem"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "VaultStorage",
+            dependencies: ["PrivateFiles", "CVaultSystem", .product(name: "GRDB", package: "GRDB.swift")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "VaultCore",
+            dependencies: ["VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "PrivateFiles"],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "TokenImport",
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],
+            swiftSettings: strict
+        ),
+        .target(name: "CredentialVault", dependencies: ["VaultAPI", "VaultCore"], swiftSettings: strict),
+        .target(
+            name: "VaultTestKit",
+            dependencies: ["VaultAPI", "VaultCore", "VaultStorage", "KeyCustody", "VaultCrypto"],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "vault",
+            dependencies: [
+                "VaultAPI", "VaultCore", "TokenImport", "KeyCustody", "VaultCrypto", "VaultStorage", "PrivateFiles",
+                "CVaultSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "vault-keyring",
+            dependencies: [.target(name: "CLibSecret", condition: .when(traits: ["SecretService"]))],
+            swiftSettings: strict
+        ),
+    ]
+)

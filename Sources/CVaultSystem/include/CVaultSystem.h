@@ -1,0 +1,27 @@
+// What Swift cannot import from the C library: variadic calls and structures behind feature macros.
+#ifndef C_VAULT_SYSTEM_H
+#define C_VAULT_SYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/// Forbids core dumps and tracing by the same user. Returns 0, or an errno value.
+int vault_forbid_dumps(void);
+
+/// Tries for an exclusive open-file-description lock on `length` bytes at `offset`. Never waits.
+/// Returns 0, EAGAIN while another description holds it, or another errno value.
+int vault_try_lock_range(int descriptor, int64_t offset, int64_t length);
+
+/// Renames without replacing (renameat2 with RENAME_NOREPLACE). Returns 0 or an errno value.
+int vault_rename_exclusive(const char *from, const char *to);
+
+/// open(2) with a mode, which is variadic in C. Returns the descriptor, or the negated errno.
+int vault_open(const char *path, int flags, unsigned mode);
+
+/// openat(2) with a mode. Returns the descriptor, or the negated errno.
+int vault_open_at(int directory, const char *path, int flags, unsigned mode);
+
+/// Columns of the terminal on `descriptor`, or 0 where it is no terminal.
+int vault_terminal_columns(int descriptor);
+
+#endif

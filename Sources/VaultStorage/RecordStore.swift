@@ -1,0 +1,153 @@
+/// Where sealed bytes live.
+///
+/// A store keeps one header and any number of records `(id, generation, sealed bytes)`. It knows no keys, no names
+/// and no OAuth; everything it is given is sealed already. What makes it a store is what it refuses: a write whose
+/// expectation no longer holds changes nothing.
+///
+/// Any conformer must pass `RecordStoreConformance` of VaultTestKit.
+public protocol RecordStore: Sendable {
+    /// The header, as it was last committed.
+    ///
+    /// - Throws: `StoreError` with `.damaged` or `.unavailable`.
+    func header() async throws(StoreError) -> StoredHeader
+
+    /// Replaces the header if the stored one still has the generation `old`.
+    ///
+    /// - Parameter header: Its generation must be greater than `old`.
+    /// - Throws: `StoreError.Code.headerMoved` with nothing changed if it has another generation.
+    func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError)
+
+    /// The record filed under `id`, or `nil` if there is none.
+    func record(_ id: RecordID) async throws(StoreError) -> StoredRecord?
+
+    /// Up to `limit` records in ascending order of their ids, beginning after `id` (`nil`: from the first).
+    ///
+    /// Between two calls others may write; each call is consistent in itself.
+    func records(after id: RecordID?, limit: Int) async throws(StoreError) -> [StoredRecord]
+
+    /// Applies up to `RecordLimits.changesPerCommit` changes, all or none, if the header has the generation given.
+    ///
+    /// When it returns, the changes are durable. No id may stand in `changes` twice.
+    ///
+    /// - Throws: `.headerMoved` or `.conflict` with nothing changed.
+    func commit(_ changes: [RecordChange], ifHeaderGeneration generation: UInt64) async throws(StoreError)
+
+    /// A number that grows with every commit and every replaced header, and never otherwise changes.
+    ///
+    /// A cache that remembers it can tell cheaply that it is stale; one that falls tells of a store put back.
+    func changeCounter() async throws(StoreError) -> UInt64
+
+    /// An exclusive lease by that name, or `nil` if another holds it: another process, or this one.
+    ///
+    /// It dies with its holder: when the process ends in whatever way, or the lease is released or deallocated.
+    func tryLease(_ name: LeaseName) async throws(StoreError) -> Lease?
+}
+
+/// Bounds that hold for every store.
+public enum RecordLimits {
+    /// The greatest number of changes in one commit.
+    public static let changesPerCommit = 64
+    /// The greatest size of a sealed record in bytes.
+    public static let recordBytes = 1 << 20
+    /// The greatest size of a header in bytes.
+    public static let headerBytes = 1 << 20
+}
+
+/// The id of a record: 32 bytes that tell nothing of the name they are derived from.
+public struct RecordID: Hashable, Sendable, Comparable, CustomStringConvertible {
+    /// The length of every id in bytes.
+    public static let length = 32
+
+    /// The bytes.
+    public let bytes: [UInt8]
+
+    /// An id of these bytes, or `nil` unless there are exactly 32.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == Self.length else { return nil }
+        self.bytes = bytes
+    }
+
+    /// Orders by bytes, the first one weighing most.
+    public static func < (left: RecordID, right: RecordID) -> Bool {
+        left.bytes.lexicographicallyPrecedes(right.bytes)
+    }
+
+    /// Lower-case hexadecimal.
+    public var description: String {
+        bytes.map { byte in
+            let digits = String(byte, radix: 16)
+            return byte < 16 ? "0" + digits : digits
+        }.joined()
+    }
+}
+
+/// A header and its generation.
+public struct StoredHeader: Hashable, Sendable {
+    /// Grows by every change of the header.
+    public var generation: UInt64
+    /// At most 1 MiB.
+    public var bytes: [UInt8]
+
+    /// Makes a header.
+    public init(generation: UInt64, bytes: [UInt8]) {
+        self.generation = generation
+        self.bytes = bytes
+    }
+}
+
+/// A sealed record as a store keeps it.
+public struct StoredRecord: Hashable, Sendable {
+    /// Where it is filed.
+    public var id: RecordID
+    /// Grows by every change of the record; it is also bound inside the sealed bytes.
+    public var generation: UInt64
+    /// At most 1 MiB.
+    public var sealed: [UInt8]
+
+    /// Makes a record.
+    public init(id: RecordID, generation: UInt64, sealed: [UInt8]) {
+        self.id = id
+        self.generation = generation
+        self.sealed = sealed
+    }
+}
+
+/// One change of a commit, with what it expects to find.
+public enum RecordChange: Hashable, Sendable {
+    /// Writes `record` if the stored one has the generation `replacing`; `nil` expects that there is none.
+    case put(StoredRecord, replacing: UInt64?)
+    /// Deletes the record if it has that generation.
+    case delete(RecordID, generation: UInt64)
+
+    /// The id it is about.
+    public var id: RecordID {
+        switch self {
+        case .put(let record, _): record.id
+        case .delete(let id, _): id
+        }
+    }
+}
+
+/// The name of a lease: 16 bytes, such as an entry's UUID.
+public struct LeaseName: Hashable, Sendable {
+    /// The bytes.
+    public let bytes: [UInt8]
+
+    /// A name of these bytes, or `nil` unless there are exactly 16.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.bytes = bytes
+    }
+}
+
+/// A lease that is held until it is released or deallocated.
+public final class Lease: Sendable {
+    private let onRelease: @Sendable () -> Void
+
+    /// A lease; `onRelease` is called exactly once, when it goes.
+    public init(onRelease: @escaping @Sendable () -> Void) {
+        self.onRelease = onRelease
+    }
+
+    deinit { onRelease() }
+}
