@@ -121,9 +121,14 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
 }
 
 /// Whether both hold the same bytes, in time that depends on the lengths alone (`sodium_memcmp`).
-public func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+public func constantTimeEqual(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
     Sodium.ready()
-    return left.count == right.count && sodium_memcmp(left, right, left.count) == 0
+    return left.count == right.count && sodium_memcmp(left.octets, right.octets, left.count) == 0
+}
+
+/// Whether both hold the same bytes, in time that depends on the lengths alone (`sodium_memcmp`).
+public func constantTimeEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.withUnsafeBytes { left in right.withUnsafeBytes { constantTimeEqual(left, $0) } }
 }
 
 /// One secret that several places hold.

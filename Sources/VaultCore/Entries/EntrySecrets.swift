@@ -1,0 +1,143 @@
+public import VaultCrypto
+
+/// What a list must not touch: the tokens and keys of one entry.
+///
+/// Length-prefixed fields in one piece of secret memory, read in place. It is no JSON: a JSON decoder would leave
+/// `String` copies all over the heap.
+public struct EntrySecrets: ~Copyable, Sendable {
+    /// A secret an entry can hold. The raw values are the tags of the format.
+    public enum Field: UInt16, Sendable, CaseIterable {
+        /// RFC 6749 §1.4.
+        case accessToken = 1
+        /// RFC 6749 §1.5.
+        case refreshToken = 2
+        /// OpenID Connect Core §2, as received.
+        case idToken = 3
+        /// RFC 6749 §2.3.1.
+        case clientSecret = 4
+        /// The secret of a `static:` entry.
+        case secret = 5
+
+        /// The word that `--json` documents carry.
+        public var word: String {
+            switch self {
+            case .accessToken: "access_token"
+            case .refreshToken: "refresh_token"
+            case .idToken: "id_token"
+            case .clientSecret: "client_secret"
+            case .secret: "secret"
+            }
+        }
+    }
+
+    private var encoded: SecretBytes
+
+    /// No secrets.
+    public init() throws(CryptoError) {
+        encoded = try SecretBytes(zeroed: 0)
+    }
+
+    /// Takes over encoded fields, or gives `nil` if they are malformed or one stands twice.
+    init?(encoded: consuming SecretBytes) {
+        var tags: Set<UInt16> = []
+        let valid = encoded.withUnsafeBytes { bytes in
+            Self.walk(bytes) { tag, _ in tags.insert(tag).inserted } ?? false
+        }
+        guard valid else { return nil }
+        self.encoded = encoded
+    }
+
+    /// The secret, while `body` runs; `nil` where there is none.
+    public borrowing func withField<Result, Failure: Error>(
+        _ field: Field,
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        try encoded.withUnsafeBytes { (bytes) throws(Failure) -> Result? in
+            guard let range = Self.range(of: field.rawValue, in: bytes) else { return nil }
+            return try body(UnsafeRawBufferPointer(rebasing: bytes[range]))
+        }
+    }
+
+    /// Whether there is such a secret.
+    public borrowing func has(_ field: Field) -> Bool {
+        encoded.withUnsafeBytes { Self.range(of: field.rawValue, in: $0) != nil }
+    }
+
+    /// Which secrets there are.
+    public var fields: Set<Field> { Set(Field.allCases.filter { has($0) }) }
+
+    /// Sets a secret, or takes it away with `nil`. Fields of a newer version stay.
+    public mutating func set(_ field: Field, to value: UnsafeRawBufferPointer?) throws(CryptoError) {
+        var buffer = try SecretBuffer(capacity: encoded.count + (value?.count ?? 0) + 6)
+        let end = encoded.count
+        let old = encoded.withUnsafeBytes { Self.range(of: field.rawValue, in: $0) }
+        let kept = old.map { [0..<$0.lowerBound - 6, $0.upperBound..<end] } ?? [0..<end]
+        for range in kept {
+            try encoded.withUnsafeBytes { (bytes) throws(CryptoError) -> Void in
+                try buffer.append(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            }
+        }
+        if let value {
+            var head = ByteWriter()
+            head.append(field.rawValue)
+            head.append(UInt32(value.count))
+            for byte in head.bytes { try buffer.append(byte) }
+            try buffer.append(value)
+        }
+        encoded = try buffer.finish()
+    }
+
+    /// Sets a secret to the bytes of another.
+    public mutating func set(_ field: Field, to value: borrowing SecretBytes) throws(CryptoError) {
+        try value.withUnsafeBytes { (bytes) throws(CryptoError) -> Void in try set(field, to: bytes) }
+    }
+
+    /// Whether both hold the same secrets, order aside, in time that depends on lengths alone.
+    public borrowing func equals(_ other: borrowing EntrySecrets) -> Bool {
+        guard encoded.count == other.encoded.count else { return false }
+        var equal = true
+        for field in Field.allCases {
+            let same = withField(field) { mine in
+                other.withField(field) { theirs in
+                    constantTimeEqual(mine, theirs)
+                } ?? false
+            }
+            if !(same ?? !other.has(field)) { equal = false }
+        }
+        return equal
+    }
+
+    /// The encoded fields, while `body` runs.
+    borrowing func withEncoded<Result: ~Copyable, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try encoded.withUnsafeBytes(body)
+    }
+
+    /// The size of the encoded fields in bytes.
+    var encodedCount: Int { encoded.count }
+
+    private static func range(of tag: UInt16, in bytes: UnsafeRawBufferPointer) -> Range<Int>? {
+        var found: Range<Int>?
+        _ = walk(bytes) { each, range in
+            if each == tag { found = range }
+            return true
+        }
+        return found
+    }
+
+    /// Calls `visit` for each field until it says `false`; `nil` if the bytes do not end with a field.
+    private static func walk(_ bytes: UnsafeRawBufferPointer, _ visit: (UInt16, Range<Int>) -> Bool) -> Bool? {
+        var position = 0
+        while position < bytes.count {
+            guard bytes.count - position >= 6 else { return nil }
+            let tag = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt16.self))
+            let length = Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: position + 2, as: UInt32.self)))
+            guard length <= bytes.count - position - 6 else { return nil }
+            let start = position + 6
+            guard visit(tag, start..<start + length) else { return false }
+            position = start + length
+        }
+        return true
+    }
+}

@@ -1,0 +1,71 @@
+internal import VaultCrypto
+
+/// The random UUID (RFC 9562, version 4) of an entry.
+public struct EntryID: Hashable, Sendable, CustomStringConvertible {
+    /// 16 bytes.
+    public let bytes: [UInt8]
+
+    /// An id of these bytes, or `nil` unless there are 16.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.bytes = bytes
+    }
+
+    /// A new one.
+    public static func random() -> EntryID { EntryID(uuid: randomUUID()) }
+
+    private init(uuid: [UInt8]) { bytes = uuid }
+
+    /// The usual text of a UUID, in lower case.
+    public var description: String { uuidText(bytes) }
+}
+
+/// The random UUID (RFC 9562, version 4) of a vault.
+public struct VaultID: Hashable, Sendable, CustomStringConvertible {
+    /// 16 bytes.
+    public let bytes: [UInt8]
+
+    /// An id of these bytes, or `nil` unless there are 16.
+    public init?(_ bytes: [UInt8]) {
+        guard bytes.count == 16 else { return nil }
+        self.bytes = bytes
+    }
+
+    /// A new one.
+    public static func random() -> VaultID { VaultID(uuid: randomUUID()) }
+
+    private init(uuid: [UInt8]) { bytes = uuid }
+
+    /// The usual text of a UUID, in lower case.
+    public var description: String { uuidText(bytes) }
+}
+
+/// 16 random bytes with the version and variant bits of RFC 9562 §5.4.
+private func randomUUID() -> [UInt8] {
+    var bytes = randomBytes(16)
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    return bytes
+}
+
+private func uuidText(_ bytes: [UInt8]) -> String {
+    let digits = hexadecimal(bytes)
+    var text = ""
+    for (index, digit) in digits.enumerated() {
+        if [8, 12, 16, 20].contains(index) { text += "-" }
+        text.append(digit)
+    }
+    return text
+}
+
+/// Lower-case hexadecimal.
+public func hexadecimal(_ bytes: [UInt8]) -> String {
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    text.reserveCapacity(bytes.count * 2)
+    for byte in bytes {
+        text.append(digits[Int(byte >> 4)])
+        text.append(digits[Int(byte & 15)])
+    }
+    return String(decoding: text, as: UTF8.self)
+}
