@@ -37,28 +37,26 @@ public enum SecretBox {
     /// The plaintext of what `seal` returned.
     ///
     /// - Throws: `.malformed` if it is too short, `.authentication` if it does not open.
-    public static func open(
-        _ sealed: UnsafeRawBufferPointer,
-        under key: borrowing SecretBytes
-    ) throws(CryptoError) -> SecretBytes {
+    public static func open(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError) -> SecretBytes {
         var plaintext = try SecretBytes(zeroed: max(0, sealed.count - overhead))
-        let opened = plaintext.withUnsafeMutableBytes { open(sealed, into: $0, under: key) }
+        let opened = plaintext.withUnsafeMutableBytes { plain in
+            sealed.withUnsafeBytes { open($0, into: plain, under: key) }
+        }
         try check(opened, sealed)
         return plaintext
     }
 
     /// The plaintext of what `seal` returned, where it needs no secret memory: what a list shows.
-    public static func openPublic(
-        _ sealed: UnsafeRawBufferPointer,
-        under key: borrowing SecretBytes
-    ) throws(CryptoError) -> [UInt8] {
+    public static func openPublic(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError) -> [UInt8] {
         var plaintext = [UInt8](repeating: 0, count: max(0, sealed.count - overhead))
-        let opened = plaintext.withUnsafeMutableBytes { open(sealed, into: $0, under: key) }
+        let opened = plaintext.withUnsafeMutableBytes { plain in
+            sealed.withUnsafeBytes { open($0, into: plain, under: key) }
+        }
         try check(opened, sealed)
         return plaintext
     }
 
-    private static func check(_ opened: Bool, _ sealed: UnsafeRawBufferPointer) throws(CryptoError) {
+    private static func check(_ opened: Bool, _ sealed: ArraySlice<UInt8>) throws(CryptoError) {
         guard sealed.count >= overhead else {
             throw CryptoError(.malformed, "a sealed box is shorter than its overhead")
         }

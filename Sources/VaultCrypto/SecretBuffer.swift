@@ -13,8 +13,19 @@ public struct SecretBuffer: ~Copyable {
 
     /// Adds a copy of `bytes`.
     public mutating func append(_ bytes: UnsafeRawBufferPointer) throws(CryptoError) {
-        guard !bytes.isEmpty else { return }
         try reserve(bytes.count)
+        copy(bytes)
+    }
+
+    /// Adds bytes that are not secret.
+    public mutating func append(_ bytes: [UInt8]) throws(CryptoError) {
+        try reserve(bytes.count)
+        bytes.withUnsafeBytes { copy($0) }
+    }
+
+    /// Adds bytes for which there is room.
+    private mutating func copy(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
         let start = count
         storage.withUnsafeMutableBytes { target in
             UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(from: bytes)

@@ -81,7 +81,7 @@ public struct EntrySecrets: ~Copyable, Sendable {
             var head = ByteWriter()
             head.append(field.rawValue)
             head.append(UInt32(value.count))
-            for byte in head.bytes { try buffer.append(byte) }
+            try buffer.append(head.bytes)
             try buffer.append(value)
         }
         encoded = try buffer.finish()

@@ -1,0 +1,100 @@
+internal import PrivateFiles
+public import VaultCrypto
+
+/// Opens with a key file: 32 random bytes that vault made, in a private file of its own.
+///
+/// The file is one line, `vault-key-file-1 ` and 64 hexadecimal digits. Anything else is refused: a picture or a
+/// song as a key file looks clever and has no entropy.
+public struct KeyFileCustodian: KeyCustodian {
+    private static let prefix = Array("vault-key-file-1 ".utf8)
+    private static let length = prefix.count + 64 + 1
+
+    private let path: String?
+
+    /// A custodian for the file at `path`; without one, for the file that a slot names.
+    public init(path: String? = nil) {
+        self.path = path
+    }
+
+    /// Makes the file. It must not exist.
+    public func enroll(_ slot: SlotDescription, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
+        guard let path else { throw CustodyError(.absent, "no path for a new key file") }
+        do {
+            let key = try SecretBytes(random: 32)
+            var line = try SecretBuffer(capacity: Self.length)
+            try line.append(Self.prefix)
+            try key.withUnsafeBytes { (bytes) throws(CryptoError) -> Void in
+                for byte in bytes {
+                    try line.append(Self.digits[Int(byte >> 4)])
+                    try line.append(Self.digits[Int(byte & 15)])
+                }
+            }
+            try line.append(10)
+            try line.withUnsafeBytes { (bytes) throws(FileError) -> Void in
+                try PrivateFiles.create(path, contents: bytes)
+            }
+            // Read back what the disk has: a slot whose key file is not there would look like a key.
+            let kept = try Self.read(path)
+            guard kept.withSecret({ $0.equals(key) }) else {
+                throw CustodyError(.unavailable, "\(path): the key file does not read back as it was written")
+            }
+            return kept
+        } catch {
+            throw Self.error(error, path)
+        }
+    }
+
+    /// The root in the file.
+    public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
+        let path = path ?? slot.path
+        do {
+            return [try Self.read(path)]
+        } catch {
+            throw Self.error(error, path)
+        }
+    }
+
+    private static let digits = Array("0123456789abcdef".utf8)
+
+    private static func read(_ path: String) throws -> SharedSecret {
+        let file = try PrivateFiles.open(path)
+        var line = try SecretBytes(zeroed: length + 1)
+        let count = try line.withUnsafeMutableBytes { (bytes) throws(FileError) in try file.read(into: bytes) }
+        var key = try SecretBytes(zeroed: 32)
+        let valid = line.withUnsafeBytes { line in
+            key.withUnsafeMutableBytes { key in
+                guard count == length, line.starts(with: prefix), line[length - 1] == 10 else { return false }
+                for index in key.indices {
+                    guard let high = digits.firstIndex(of: line[prefix.count + index * 2]),
+                        let low = digits.firstIndex(of: line[prefix.count + index * 2 + 1])
+                    else { return false }
+                    key[index] = UInt8(high << 4 | low)
+                }
+                return true
+            }
+        }
+        guard valid else {
+            throw CustodyError(
+                .damaged,
+                "\(path): is no key file that vault made",
+                hint: "make one with: vault key add key-file:PATH"
+            )
+        }
+        return SharedSecret(key)
+    }
+
+    private static func error(_ error: any Error, _ path: String) -> CustodyError {
+        switch error {
+        case let error as CustodyError: return error
+        case let error as FileError:
+            let code: CustodyError.Code =
+                switch error.code {
+                case .absent: .absent
+                case .unsafe, .exists: .unsafe
+                default: .unavailable
+                }
+            return CustodyError(code, "the key file \(error)", hint: error.hint, underlying: error)
+        default: return CustodyError(.unavailable, "\(path): \(error)", underlying: error)
+        }
+    }
+}

@@ -1,0 +1,71 @@
+internal import Synchronization
+public import VaultCrypto
+
+/// Opens with a passphrase, through Argon2id with the slot's own parameters.
+///
+/// It asks once: what was typed is tried on every slot, and remembered (in secret memory) as long as the custodian
+/// lives, so that a rotation by another process does not ask again.
+public final class PassphraseCustodian: KeyCustodian {
+    private let source: PassphraseSource
+    private let limits: DerivationLimits
+    private let state = Mutex<(typed: SharedSecret?, spent: UInt64)>((nil, 0))
+
+    /// A custodian that asks `source`.
+    public init(asking source: @escaping PassphraseSource, limits: DerivationLimits = DerivationLimits()) {
+        self.source = source
+        self.limits = limits
+    }
+
+    /// Asks for a new passphrase.
+    public func enroll(_ slot: SlotDescription, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
+        let passphrase = try await source(.enroll)
+        guard passphrase.count > 0 else {
+            throw CustodyError(.malformed, "an empty passphrase protects nothing", hint: "choose another one")
+        }
+        let root = try derive(passphrase, slot)
+        state.withLock { $0.typed = passphrase }
+        return root
+    }
+
+    /// The root from the passphrase, which is asked for if it has not been.
+    public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
+        // The bounds come first: nobody types a passphrase for a slot that will not be tried.
+        try limits.check(slot.description.derivation, of: slot.description)
+        return [try derive(try await passphrase(), slot.description)]
+    }
+
+    /// What was typed, or is now.
+    public func passphrase() async throws(CustodyError) -> SharedSecret {
+        if let typed = state.withLock({ $0.typed }) { return typed }
+        let typed = try await source(.open)
+        state.withLock { $0.typed = typed }
+        return typed
+    }
+
+    private func derive(_ passphrase: SharedSecret, _ slot: SlotDescription) throws(CustodyError) -> SharedSecret {
+        try limits.check(slot.derivation, of: slot)
+        guard let derivation = slot.derivation else {
+            throw CustodyError(.damaged, "the slot \(slot.shortID) names no key derivation")
+        }
+        let total = state.withLock { state in
+            state.spent += derivation.cost
+            return state.spent
+        }
+        guard total <= limits.maximumTotalCost else {
+            throw CustodyError(
+                .excessive,
+                "trying all passphrase slots would take more than \(limits.maximumTotalCost >> 30) GiB of passes",
+                hint: "name one with --slot ID; vault key list shows them"
+            )
+        }
+        do {
+            return SharedSecret(
+                try passphrase.withSecret { (secret) throws(CryptoError) in
+                    try derivation.derive(from: secret, salt: slot.salt)
+                }
+            )
+        } catch {
+            throw CustodyError(.excessive, error.message, underlying: error)
+        }
+    }
+}

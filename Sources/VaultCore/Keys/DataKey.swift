@@ -1,0 +1,121 @@
+internal import KeyCustody
+internal import VaultCrypto
+internal import VaultStorage
+
+/// The data key of a vault, and what is derived from it (`crypto_kdf`): one subkey for each purpose, so that nothing
+/// made for one can be taken for another.
+///
+///     "vltentry"  entry parts, through keyed BLAKE2b over part, vault and name
+///     "vltnames"  the name box at the head of each record
+///     "vltrecid"  record ids
+///     "vlthdmac"  the header's MAC
+///     "vltoldky"  the old data key, while a rotation runs
+///     "vltbackp"  the MAC of a backup file
+final class DataKey: Sendable {
+    private let master: SharedSecret
+    private let entries: SharedSecret
+    private let names: SharedSecret
+    private let ids: SharedSecret
+    private let headerMAC: SharedSecret
+
+    init(_ key: consuming SecretBytes) throws(CryptoError) {
+        precondition(key.count == 32, "VaultCore: data key of a wrong size")
+        entries = SharedSecret(try subkey(of: key, id: 1, context: "vltentry"))
+        names = SharedSecret(try subkey(of: key, id: 1, context: "vltnames"))
+        ids = SharedSecret(try subkey(of: key, id: 1, context: "vltrecid"))
+        headerMAC = SharedSecret(try subkey(of: key, id: 1, context: "vlthdmac"))
+        master = SharedSecret(key)
+    }
+
+    /// A new random one.
+    static func random() throws(CryptoError) -> DataKey { try DataKey(try SecretBytes(random: 32)) }
+
+    /// Record id = keyed BLAKE2b of the name: the file tells nobody which services are in use.
+    func recordID(_ name: RecordName) -> RecordID {
+        let bytes = ids.withSecret { key in
+            var hash = Blake2b(key: key, length: RecordID.length)
+            hash.update(Array(name.text.utf8))
+            return hash.finish()
+        }
+        guard let id = RecordID(bytes) else { preconditionFailure("VaultCore: record id of a wrong size") }
+        return id
+    }
+
+    /// The key of one part of one record.
+    func key(of part: RecordPart, _ name: RecordName, vault: VaultID) throws(CryptoError) -> SecretBytes {
+        try entries.withSecret { (key) throws(CryptoError) in
+            var hash = Blake2b(key: key, length: SecretBox.keyBytes)
+            var bound = ByteWriter()
+            bound.append(Array("entry".utf8))
+            bound.append(Array(part.rawValue.utf8))
+            bound.append(SealedRecord.version)
+            bound.append(vault.bytes)
+            bound.append(UInt16(name.text.utf8.count))
+            bound.append(Array(name.text.utf8))
+            hash.update(bound.bytes)
+            return try hash.finishSecret()
+        }
+    }
+
+    func withNamesKey<Result: ~Copyable, Failure: Error>(
+        _ body: (borrowing SecretBytes) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try names.withSecret(body)
+    }
+
+    /// The MAC of a header over everything before it.
+    func headerMAC(_ bytes: [UInt8]) -> [UInt8] {
+        headerMAC.withSecret { key in
+            var hash = Blake2b(key: key)
+            hash.update(bytes)
+            return hash.finish()
+        }
+    }
+
+    /// A running MAC for a backup file.
+    func backupMAC() throws(CryptoError) -> Blake2b {
+        try master.withSecret { (master) throws(CryptoError) in
+            Blake2b(key: try subkey(of: master, id: 1, context: "vltbackp"))
+        }
+    }
+
+    /// The old data key, sealed under this one while a rotation runs.
+    func seal(old: DataKey) throws(CryptoError) -> [UInt8] {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: "vltoldky")
+            return old.master.withSecret { SecretBox.seal($0, under: key) }
+        }
+    }
+
+    /// What `seal(old:)` sealed.
+    func open(old sealed: [UInt8]) throws(CryptoError) -> DataKey {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: "vltoldky")
+            let old = try SecretBox.open(sealed[...], under: key)
+            guard old.count == 32 else { throw CryptoError(.malformed, "an old data key of a wrong size") }
+            return try DataKey(old)
+        }
+    }
+
+    /// A slot that holds this key.
+    func wrap(
+        under root: SharedSecret,
+        as description: SlotDescription,
+        vault: VaultID,
+        createdAt: Timestamp,
+        path: String
+    ) throws(CryptoError) -> KeySlot {
+        try master.withSecret { (master) throws(CryptoError) in
+            try root.withSecret { (root) throws(CryptoError) in
+                try KeySlot.wrap(
+                    master,
+                    under: root,
+                    as: description,
+                    vault: vault.bytes,
+                    createdAt: createdAt.seconds,
+                    path: path
+                )
+            }
+        }
+    }
+}
