@@ -1,0 +1,137 @@
+internal import KeyCustody
+internal import VaultAPI
+internal import VaultCrypto
+
+/// Opens a header with the first slot that works, and says precisely why none did.
+struct Unlocking {
+    let custodians: CustodianSet
+    /// The only slot to try, by the beginning of its id; `nil` for all of them.
+    let onlySlot: String?
+
+    /// What opened, and what stood in the way before.
+    struct Result {
+        var key: DataKey
+        var slot: SlotDescription
+        /// Slots whose secret the keyring has definitely lost.
+        var deadSlots: [SlotDescription]
+    }
+
+    /// Those that ask nobody come first, then those that ask; a recovery code is the last resort.
+    private static let order: [SlotKind] = [
+        .secretService, .keyFile, .secretServiceAndPassphrase, .passphrase, .recoveryCode,
+    ]
+
+    func open(_ header: Header, at directory: String) async throws(VaultError) -> Result {
+        let slots = try candidates(in: header)
+        var failures: [(slot: KeySlot, error: CustodyError)] = []
+        var result: Result?
+        for slot in slots where result == nil {
+            do throws(CustodyError) {
+                let key = try await key(of: slot, in: header, others: slots)
+                result = Result(key: key, slot: slot.description, deadSlots: [])
+            } catch {
+                failures.append((slot, error))
+            }
+        }
+        guard var result else { throw Self.explain(failures, at: directory) }
+        result.deadSlots = failures.filter { $0.error.code == .absent }.map(\.slot.description)
+        return result
+    }
+
+    private func candidates(in header: Header) throws(VaultError) -> [KeySlot] {
+        let known = header.knownSlots
+        guard let onlySlot else {
+            return Self.order.flatMap { kind in known.filter { $0.description.kind == kind } }
+        }
+        let matches = known.filter { hexadecimal($0.description.id).hasPrefix(onlySlot.lowercased()) }
+        guard matches.count == 1, !onlySlot.isEmpty else {
+            throw VaultError(
+                .usage,
+                matches.isEmpty ? "there is no slot \(onlySlot)" : "\(onlySlot) names more than one slot",
+                hint: "vault key list shows them"
+            )
+        }
+        return matches
+    }
+
+    private func key(of slot: KeySlot, in header: Header, others: [KeySlot]) async throws(CustodyError) -> DataKey {
+        guard let custodian = custodians.custodian(for: slot.description.kind) else {
+            throw CustodyError(.absent, "the slot \(slot.description.shortID) is of a kind this version does not know")
+        }
+        var last: CustodyError?
+        for root in try await custodian.roots(for: slot, vault: header.vault.bytes) {
+            do throws(CustodyError) {
+                return try root.withSecret { (root) throws(CustodyError) in
+                    do throws(CryptoError) {
+                        return try DataKey(try Self.unwrap(slot, root, header))
+                    } catch {
+                        throw CustodyError(error.code == .memory ? .unavailable : .wrongKey, error.message)
+                    }
+                }
+            } catch {
+                last = error
+            }
+        }
+        throw last ?? CustodyError(.absent, "the slot \(slot.description.shortID) has no key")
+    }
+
+    /// Translates for the closure above, whose only error type is the cryptographic one.
+    private static func unwrap(
+        _ slot: KeySlot,
+        _ root: borrowing SecretBytes,
+        _ header: Header
+    ) throws(CryptoError) -> SecretBytes {
+        do throws(CustodyError) {
+            return try slot.unwrap(under: root, vault: header.vault.bytes)
+        } catch {
+            throw CryptoError(error.code == .unavailable ? .memory : .authentication, error.message)
+        }
+    }
+
+    /// One error out of what every slot said. Something typed that was wrong weighs most, then what no slot may ask
+    /// for, then what only waits for a person.
+    private static func explain(
+        _ failures: [(slot: KeySlot, error: CustodyError)],
+        at directory: String
+    ) -> VaultError {
+        func first(_ code: CustodyError.Code) -> CustodyError? { failures.first { $0.error.code == code }?.error }
+        let sentences = failures.map { "\($0.slot.description.kind): \($0.error.message)" }
+        let details = Set(sentences).count > 1 ? ". Tried " + unique(sentences).joined(separator: "; ") : ""
+        let wrong = first(.wrongKey)
+        if let error = wrong ?? first(.malformed) {
+            // A wrong recovery code or passphrase, or a keyring item that is not this vault's.
+            return VaultError(
+                .wrongKey,
+                "\(directory): wrong passphrase or key" + details,
+                hint: error.hint ?? "try again; vault key list shows which slots there are",
+                underlying: error
+            )
+        }
+        for code in [CustodyError.Code.damaged, .unsafe, .excessive] {
+            if let error = first(code) { return VaultError(error) }
+        }
+        let asking = failures.filter { $0.slot.description.kind.needsPassphrase && $0.error.code == .locked }
+        if asking.isEmpty, let error = first(.unavailable) {
+            return VaultError(
+                .unavailable,
+                "\(directory): " + error.message + details,
+                hint: error.hint ?? "use another slot: vault key list shows them",
+                underlying: error
+            )
+        }
+        let locked = first(.locked)
+        return VaultError(
+            .locked,
+            "\(directory) is locked: \(locked?.message ?? first(.absent)?.message ?? "it has no slot this version can open")"
+                + details,
+            hint: failures.compactMap(\.error.hint).first
+                ?? "run it in a terminal, or give --passphrase-file FILE with a passphrase or recovery code",
+            underlying: locked
+        )
+    }
+
+    private static func unique(_ sentences: [String]) -> [String] {
+        var seen: Set<String> = []
+        return sentences.filter { seen.insert($0).inserted }
+    }
+}
