@@ -8,6 +8,7 @@ public enum PrivateFiles {
     ///
     /// Only the last part must be private; directories above it that exist already are the user's own affair.
     public static func makeDirectory(_ path: String) throws(FileError) {
+        let path = withoutTrailingSlashes(path)
         if let status = try FileStatus.of(path) { return try status.requirePrivateDirectory(at: path) }
         let parent = parentDirectory(of: path)
         if parent != path, access(parent, F_OK) != 0 {
@@ -23,6 +24,13 @@ public enum PrivateFiles {
         guard let status = try FileStatus.of(path) else { throw FileError(.absent, path, "vanished while it was made") }
         try status.requirePrivateDirectory(at: path)
         try synchronizeDirectory(parent)
+    }
+
+    /// Refuses what is not a private directory of ours, and throws `.absent` where nothing is.
+    public static func requireDirectory(_ path: String) throws(FileError) {
+        let path = withoutTrailingSlashes(path)
+        guard let status = try FileStatus.of(path) else { throw FileError(.absent, path, "does not exist") }
+        try status.requirePrivateDirectory(at: path)
     }
 
     /// Opens a private file of ours, or throws `.absent`.
@@ -73,11 +81,17 @@ public enum PrivateFiles {
 
     /// Everything before the last slash; `.` for a bare name, `/` for the root.
     public static func parentDirectory(of path: String) -> String {
-        var trimmed = Substring(path)
-        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+        let trimmed = withoutTrailingSlashes(path)
         guard let slash = trimmed.lastIndex(of: "/") else { return "." }
         let parent = trimmed[..<slash]
         return parent.isEmpty ? "/" : String(parent)
+    }
+
+    /// The path without slashes at its end: `lstat` follows a link whose path ends in one.
+    public static func withoutTrailingSlashes(_ path: String) -> String {
+        var trimmed = Substring(path)
+        while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
+        return String(trimmed)
     }
 
     private static func write(

@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// Where sealed bytes live.
 ///
 /// A store keeps one header and any number of records `(id, generation, sealed bytes)`. It knows no keys, no names
@@ -14,7 +16,8 @@ public protocol RecordStore: Sendable {
     /// Replaces the header if the stored one still has the generation `old`.
     ///
     /// - Parameter header: Its generation must be greater than `old`.
-    /// - Throws: `StoreError.Code.headerMoved` with nothing changed if it has another generation.
+    /// - Throws: `.headerMoved` with nothing changed if it has another generation, `.invalid` if the new one does not
+    ///   grow or is too large.
     func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError)
 
     /// The record filed under `id`, or `nil` if there is none.
@@ -29,7 +32,7 @@ public protocol RecordStore: Sendable {
     ///
     /// When it returns, the changes are durable. No id may stand in `changes` twice.
     ///
-    /// - Throws: `.headerMoved` or `.conflict` with nothing changed.
+    /// - Throws: `.headerMoved`, `.conflict` or `.invalid` with nothing changed.
     func commit(_ changes: [RecordChange], ifHeaderGeneration generation: UInt64) async throws(StoreError)
 
     /// A number that grows with every commit and every replaced header, and never otherwise changes.
@@ -51,6 +54,8 @@ public enum RecordLimits {
     public static let recordBytes = 1 << 20
     /// The greatest size of a header in bytes.
     public static let headerBytes = 1 << 20
+    /// The greatest generation of a header or record; databases count in signed numbers.
+    public static let generation = UInt64(Int64.max)
 }
 
 /// The id of a record: 32 bytes that tell nothing of the name they are derived from.
@@ -141,13 +146,25 @@ public struct LeaseName: Hashable, Sendable {
 }
 
 /// A lease that is held until it is released or deallocated.
+///
+/// Swift may deallocate a value right after its last use, long before the end of its scope. What must run under the
+/// lease therefore ends with `release()`, usually in a `defer`.
 public final class Lease: Sendable {
-    private let onRelease: @Sendable () -> Void
+    private let onRelease: Mutex<(@Sendable () -> Void)?>
 
     /// A lease; `onRelease` is called exactly once, when it goes.
     public init(onRelease: @escaping @Sendable () -> Void) {
-        self.onRelease = onRelease
+        self.onRelease = Mutex(onRelease)
     }
 
-    deinit { onRelease() }
+    deinit { release() }
+
+    /// Lets go of it. Calling it again does nothing.
+    public func release() {
+        let action = onRelease.withLock { stored in
+            defer { stored = nil }
+            return stored
+        }
+        action?()
+    }
 }

@@ -31,7 +31,7 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 
     /// A class of failure.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case absent, exists, conflict, headerMoved, damaged, unsafe, unavailable }
+        private enum Kind { case absent, exists, conflict, headerMoved, invalid, damaged, unsafe, unavailable }
         private let kind: Kind
 
         /// There is no store here.
@@ -42,6 +42,9 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let conflict = Code(kind: .conflict)
         /// The header is not of the generation that was expected; nothing was changed.
         public static let headerMoved = Code(kind: .headerMoved)
+        /// The request breaks a rule that holds for every store: a size, a count, an id that stands twice, a header that
+        /// does not grow; nothing was changed.
+        public static let invalid = Code(kind: .invalid)
         /// Damaged, of an unknown version, or not ours; it was left untouched.
         public static let damaged = Code(kind: .damaged)
         /// Permissions, owner or links make it unsafe to use; it was left untouched.
