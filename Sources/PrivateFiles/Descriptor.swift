@@ -1,9 +1,13 @@
 internal import CVaultSystem
 internal import Glibc
 
-/// An open file that closes itself. Every one is opened close-on-exec.
+/// An open file that closes itself.
+///
+/// Every one is opened close-on-exec.
 public struct Descriptor: ~Copyable, Sendable {
-    /// The number, for calls that want one. It must not outlive this value.
+    /// The number, for calls that want one.
+    ///
+    /// It must not outlive this value.
     public private(set) var rawValue: Int32
     /// What it was opened as, for messages.
     public let path: String
@@ -92,8 +96,9 @@ public struct Descriptor: ~Copyable, Sendable {
         guard fchmod(rawValue, mode) == 0 else { throw FileError.system("set the mode of", path) }
     }
 
-    /// Makes what was written durable. A failure is final: the kernel may have dropped the pages, so a second fsync
-    /// that succeeds proves nothing.
+    /// Makes what was written durable.
+    ///
+    /// A failure is final: the kernel may have dropped the pages, so a second fsync that succeeds proves nothing.
     public func synchronize() throws(FileError) {
         guard fsync(rawValue) == 0 else { throw FileError.system("fsync", path) }
     }

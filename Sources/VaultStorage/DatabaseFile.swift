@@ -134,9 +134,11 @@ struct DatabaseFile: Sendable {
         return configuration
     }
 
-    /// The path as a URI. GRDB opens plain paths with SQLite's CREATE flag, and a file that vanished would come back
-    /// empty; `mode=rw` takes the flag away again. A SQLite built without URIs takes this for a file in a directory
-    /// called `file:` and finds none, so it fails closed.
+    /// The path as a URI.
+    ///
+    /// GRDB opens plain paths with SQLite's CREATE flag, and a file that vanished would come back empty; `mode=rw`
+    /// takes the flag away again. A SQLite built without URIs takes this for a file in a directory called `file:` and
+    /// finds none, so it fails closed.
     static func uri(_ path: String, mode: String) -> String {
         let digits = Array("0123456789ABCDEF")
         var encoded = ""

@@ -38,7 +38,8 @@ extension DatabaseFile {
         try translatingFileErrors { () throws(FileError) in try PrivateFiles.requireDirectory(directory) }
         do throws(StoreError) {
             _ = try requireOurs()
-        } catch where error.code == .absent {
+        } catch {
+            guard error.code == .absent else { throw error }
             // An earlier removal may have been killed before it came to the journal.
         }
         try translatingFileErrors { () throws(FileError) in
@@ -122,8 +123,9 @@ extension DatabaseFile {
         }
     }
 
-    /// Removes what killed creations left: files of ours with the name that only they use. One that cannot be removed
-    /// is in nobody's way.
+    /// Removes what killed creations left: files of ours with the name that only they use.
+    ///
+    /// One that cannot be removed is in nobody's way.
     private func removeTemporaries(olderThan age: Duration) {
         guard let stream = opendir(directory) else { return }
         defer { closedir(stream) }

@@ -16,8 +16,9 @@ internal import Synchronization
 /// commit and, but for `accept`, only upwards. That is why `synchronous=NORMAL` is enough here: a power failure may
 /// lose the last raise, and then one rollback to just before it would go unnoticed until the next one.
 public final class GenerationLedger: Sendable {
-    /// Whether raising has an effect. Without a state directory that can be written, a vault put back goes unnoticed,
-    /// and `vault doctor` says so.
+    /// Whether raising has an effect.
+    ///
+    /// Without a state directory that can be written, a vault put back goes unnoticed, and `vault doctor` says so.
     public let isWritable: Bool
 
     private let file: DatabaseFile
@@ -59,7 +60,9 @@ public final class GenerationLedger: Sendable {
     public static func remove(_ stateDirectory: String) throws(StoreError) {
         do {
             try file(in: stateDirectory).remove()
-        } catch where error.code == .absent {}
+        } catch {
+            guard error.code == .absent else { throw error }
+        }
     }
 
     /// Where the ledger is, or would be.
@@ -184,7 +187,8 @@ public final class GenerationLedger: Sendable {
         if let connection = try await connection() { return connection }
         do {
             try await file.create { _ in }
-        } catch where error.code == .exists {
+        } catch {
+            guard error.code == .exists else { throw error }
             // Another process was faster, which is as good, or a remainder is in the way, which `open` reports.
         }
         let connection = try await file.open()
@@ -196,7 +200,8 @@ public final class GenerationLedger: Sendable {
         guard !file.directory.isEmpty else { return nil }
         do {
             return try await file.open()
-        } catch where error.code == .absent {
+        } catch {
+            guard error.code == .absent else { throw error }
             return nil
         }
     }

@@ -33,13 +33,16 @@ struct LeaseFile: Sendable {
         try PrivateFiles.makeDirectory(directory)
         do {
             return try PrivateFiles.open(path, forWriting: true)
-        } catch where error.code == .absent {
-            // Published whole, mode included, so that nobody finds it half made. Losing the race is as good.
-            do {
-                try PrivateFiles.create(path, contents: UnsafeRawBufferPointer(start: nil, count: 0))
-            } catch where error.code == .exists {}
-            return try PrivateFiles.open(path, forWriting: true)
+        } catch {
+            guard error.code == .absent else { throw error }
         }
+        // Published whole, mode included, so that nobody finds it half made. Losing the race is as good.
+        do {
+            try PrivateFiles.create(path, contents: UnsafeRawBufferPointer(start: nil, count: 0))
+        } catch {
+            guard error.code == .exists else { throw error }
+        }
+        return try PrivateFiles.open(path, forWriting: true)
     }
 
     /// Which byte stands for a name.

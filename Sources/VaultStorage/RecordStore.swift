@@ -159,7 +159,9 @@ public final class Lease: Sendable {
 
     deinit { release() }
 
-    /// Lets go of it. Calling it again does nothing.
+    /// Lets go of it.
+    ///
+    /// Calling it again does nothing.
     public func release() {
         let action = onRelease.withLock { stored in
             defer { stored = nil }

@@ -57,7 +57,8 @@ extension StoreError {
 
 /// How long SQLite waits for another process.
 enum Timeouts {
-    /// Seconds until a busy database is reported. A commit takes milliseconds, so this is a stopped process or a dead
-    /// network mount, not a queue.
+    /// Seconds until a busy database is reported.
+    ///
+    /// A commit takes milliseconds, so this is a stopped process or a dead network mount, not a queue.
     static let busySeconds = 10
 }

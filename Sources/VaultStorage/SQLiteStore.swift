@@ -75,7 +75,9 @@ public final class SQLiteStore: RecordStore {
         SQLiteStore(try await file(in: directory).open(), locks: locks)
     }
 
-    /// Removes the store in `directory`, and the directory if that leaves it empty. The lock file stays.
+    /// Removes the store in `directory`, and the directory if that leaves it empty.
+    ///
+    /// The lock file stays.
     ///
     /// - Throws: `.absent`, `.unsafe` or `.unavailable`.
     public static func remove(in directory: String) throws(StoreError) {

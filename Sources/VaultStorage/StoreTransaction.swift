@@ -1,7 +1,9 @@
 internal import FoundationEssentials
 internal import GRDB
 
-/// The steps of one write to a store, inside its transaction. What they throw rolls all of it back.
+/// The steps of one write to a store, inside its transaction.
+///
+/// What they throw rolls all of it back.
 struct StoreTransaction {
     let database: Database
     let path: String
