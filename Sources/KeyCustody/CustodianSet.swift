@@ -34,22 +34,25 @@ public struct CustodianSet: Sendable {
     }
 
     /// The custodian for a kind of slot; `nil` for a kind of a newer version.
-    public func custodian(for kind: SlotKind) -> (any KeyCustodian)? {
+    public func custodian(for kind: SlotKind, keyFile path: String? = nil) -> (any KeyCustodian)? {
         switch kind {
-        case .secretService: SecretServiceCustodian(keyring: keyring, isInteractive: isInteractive)
+        case .secretService: secretService
         case .passphrase: passphrase
-        case .secretServiceAndPassphrase:
-            CombinedCustodian(
-                keyring: SecretServiceCustodian(keyring: keyring, isInteractive: isInteractive),
-                passphrase: passphrase
-            )
+        case .secretServiceAndPassphrase: combined
         case .recoveryCode:
             RecoveryCodeCustodian(
                 reading: { [passphrase] () throws(CustodyError) in try await passphrase.passphrase() },
                 showing: showRecoveryCode
             )
-        case .keyFile: KeyFileCustodian(path: keyFile)
+        case .keyFile: KeyFileCustodian(path: path ?? keyFile)
         default: nil
         }
+    }
+
+    /// Both secrets together.
+    public var combined: CombinedCustodian { CombinedCustodian(keyring: secretService, passphrase: passphrase) }
+
+    private var secretService: SecretServiceCustodian {
+        SecretServiceCustodian(keyring: keyring, isInteractive: isInteractive)
     }
 }

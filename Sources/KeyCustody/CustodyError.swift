@@ -43,3 +43,17 @@ public struct CustodyError: Error, Sendable, CustomStringConvertible {
         public static let malformed = Code(kind: .malformed)
     }
 }
+
+extension CustodyError {
+    /// The state of a keyring, in terms of slots.
+    public init(_ error: KeyringError) {
+        let code: Code =
+            switch error.code {
+            case .absent: .absent
+            case .locked, .dismissed: .locked
+            case .refused: .unsafe
+            default: .unavailable
+            }
+        self.init(code, error.message, hint: error.hint, underlying: error)
+    }
+}

@@ -19,14 +19,43 @@ public struct KeyFileCustodian: KeyCustodian {
     /// Makes the file. It must not exist.
     public func enroll(_ slot: SlotDescription, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
         guard let path else { throw CustodyError(.absent, "no path for a new key file") }
+        return try Self.make(path)
+    }
+
+    /// Makes a file beside the one that a slot names, for the slot that replaces it. `publish` puts it in place once
+    /// the new header is on the disk; until then, and if nobody comes to that, either of the two opens its vault.
+    public func enrollSuccessor(of slot: KeySlot) throws(CustodyError) -> SharedSecret {
+        let path = (path ?? slot.path) + Self.successor
+        do throws(FileError) {
+            // Left over from a rotation that was broken off before its header: it opens nothing.
+            if try FileStatus.of(path) != nil { try PrivateFiles.remove(path) }
+        } catch {
+            throw Self.error(error, path)
+        }
+        return try Self.make(path)
+    }
+
+    /// Puts the successor in the place of the file.
+    public func publish(successorOf slot: KeySlot) throws(CustodyError) {
+        let path = path ?? slot.path
+        do throws(FileError) {
+            try PrivateFiles.rename(path + Self.successor, to: path)
+        } catch {
+            throw Self.error(error, path)
+        }
+    }
+
+    private static let successor = ".new"
+
+    private static func make(_ path: String) throws(CustodyError) -> SharedSecret {
         do {
             let key = try SecretBytes(random: 32)
-            var line = try SecretBuffer(capacity: Self.length)
-            try line.append(Self.prefix)
+            var line = try SecretBuffer(capacity: length)
+            try line.append(prefix)
             try key.withUnsafeBytes { (bytes) throws(CryptoError) -> Void in
                 for byte in bytes {
-                    try line.append(Self.digits[Int(byte >> 4)])
-                    try line.append(Self.digits[Int(byte & 15)])
+                    try line.append(digits[Int(byte >> 4)])
+                    try line.append(digits[Int(byte & 15)])
                 }
             }
             try line.append(10)
@@ -34,7 +63,7 @@ public struct KeyFileCustodian: KeyCustodian {
                 try PrivateFiles.create(path, contents: bytes)
             }
             // Read back what the disk has: a slot whose key file is not there would look like a key.
-            let kept = try Self.read(path)
+            let kept = try read(path)
             guard kept.withSecret({ $0.equals(key) }) else {
                 throw CustodyError(.unavailable, "\(path): the key file does not read back as it was written")
             }
@@ -47,9 +76,11 @@ public struct KeyFileCustodian: KeyCustodian {
     /// The root in the file.
     public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
         let path = path ?? slot.path
+        let successor = (try? FileStatus.of(path + Self.successor)) == nil ? nil : try? Self.read(path + Self.successor)
         do {
-            return [try Self.read(path)]
+            return [try Self.read(path)] + (successor.map { [$0] } ?? [])
         } catch {
+            if let successor { return [successor] }
             throw Self.error(error, path)
         }
     }

@@ -8,7 +8,7 @@ public import VaultCrypto
 public final class PassphraseCustodian: KeyCustodian {
     private let source: PassphraseSource
     private let limits: DerivationLimits
-    private let state = Mutex<(typed: SharedSecret?, spent: UInt64)>((nil, 0))
+    private let state = Mutex<(typed: SharedSecret?, costs: [[UInt8]: UInt64])>((nil, [:]))
 
     /// A custodian that asks `source`.
     public init(asking source: @escaping PassphraseSource, limits: DerivationLimits = DerivationLimits()) {
@@ -31,7 +31,51 @@ public final class PassphraseCustodian: KeyCustodian {
     public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
         // The bounds come first: nobody types a passphrase for a slot that will not be tried.
         try limits.check(slot.description.derivation, of: slot.description)
+        try charge(slot.description)
         return [try derive(try await passphrase(), slot.description)]
+    }
+
+    /// The passphrase that opens `slot`: what was typed before, or what is typed now for this slot alone.
+    ///
+    /// - Throws: `.wrongKey` if neither opens it.
+    public func passphrase(opening slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
+        try limits.check(slot.description.derivation, of: slot.description)
+        let first = try await passphrase()
+        do throws(CustodyError) {
+            try requireOpens(first, slot, vault)
+            return first
+        } catch where error.code == .wrongKey {
+            let second = try await source(.open)
+            guard !first.withSecret({ first in second.withSecret { $0.equals(first) } }) else { throw error }
+            try requireOpens(second, slot, vault)
+            return second
+        }
+    }
+
+    /// Refuses to try so many slots that a planted header costs minutes. A slot counts once.
+    private func charge(_ slot: SlotDescription) throws(CustodyError) {
+        let total = state.withLock { state in
+            state.costs[slot.id] = slot.derivation?.cost ?? 0
+            return state.costs.values.reduce(0, +)
+        }
+        guard total <= limits.maximumTotalCost else {
+            throw CustodyError(
+                .excessive,
+                "trying all passphrase slots would take more than \(limits.maximumTotalCost >> 30) GiB of passes",
+                hint: "name one with --slot ID; vault key list shows them"
+            )
+        }
+    }
+
+    private func requireOpens(_ passphrase: SharedSecret, _ slot: KeySlot, _ vault: [UInt8]) throws(CustodyError) {
+        try derive(passphrase, slot.description).withSecret { (root) throws(CustodyError) in
+            _ = try slot.unwrap(under: root, vault: vault)
+        }
+    }
+
+    /// The root of a new slot under a passphrase that is known already.
+    public func enroll(_ slot: SlotDescription, using passphrase: SharedSecret) throws(CustodyError) -> SharedSecret {
+        try derive(passphrase, slot)
     }
 
     /// What was typed, or is now.
@@ -46,17 +90,6 @@ public final class PassphraseCustodian: KeyCustodian {
         try limits.check(slot.derivation, of: slot)
         guard let derivation = slot.derivation else {
             throw CustodyError(.damaged, "the slot \(slot.shortID) names no key derivation")
-        }
-        let total = state.withLock { state in
-            state.spent += derivation.cost
-            return state.spent
-        }
-        guard total <= limits.maximumTotalCost else {
-            throw CustodyError(
-                .excessive,
-                "trying all passphrase slots would take more than \(limits.maximumTotalCost >> 30) GiB of passes",
-                hint: "name one with --slot ID; vault key list shows them"
-            )
         }
         do {
             return SharedSecret(

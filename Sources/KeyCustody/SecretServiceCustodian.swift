@@ -67,6 +67,16 @@ public struct CombinedCustodian: KeyCustodian {
         return try Self.combine(try await keyring.enroll(slot, vault: vault), derived)
     }
 
+    /// The root of a new slot under a passphrase that is known already, with a fresh secret in the keyring.
+    public func enroll(
+        _ slot: SlotDescription,
+        using known: SharedSecret,
+        vault: [UInt8]
+    ) async throws(CustodyError) -> SharedSecret {
+        let derived = try passphrase.enroll(slot, using: known)
+        return try Self.combine(try await keyring.enroll(slot, vault: vault), derived)
+    }
+
     /// The keyring first: without its half nobody need type anything.
     public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
         let kept = try await keyring.roots(for: slot, vault: vault)

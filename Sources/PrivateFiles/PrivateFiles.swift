@@ -62,8 +62,14 @@ public enum PrivateFiles {
         mode: UInt32 = 0o600
     ) throws(FileError) {
         try write(path, contents: contents, mode: mode) { (temporary) throws(FileError) in
-            guard rename(temporary, path) == 0 else { throw FileError.system("replace", path) }
+            guard Glibc.rename(temporary, path) == 0 else { throw FileError.system("replace", path) }
         }
+    }
+
+    /// Puts the file `old` in the place of `new`, atomically and durably.
+    public static func rename(_ old: String, to new: String) throws(FileError) {
+        guard Glibc.rename(old, new) == 0 else { throw FileError.system("replace", new) }
+        try synchronizeDirectory(parentDirectory(of: new))
     }
 
     /// Removes a file and makes the removal durable.

@@ -1,7 +1,7 @@
 public import KeyCustody
 public import PrivateFiles
 public import VaultAPI
-public import VaultCrypto
+internal import VaultCrypto
 public import VaultStorage
 
 extension VaultError {

@@ -54,12 +54,14 @@ public struct VaultLocation: Hashable, Sendable {
             }
             suffix = "/profiles/\(profile)"
         }
-        let explicit = directory ?? environment["VAULT_DIR"].flatMap { $0.isEmpty ? nil : $0 }
-        let configuration = environment["VAULT_CONFIG_DIR"].flatMap { $0.isEmpty ? nil : $0 }
+        var chosen = directory ?? environment["VAULT_DIR"].flatMap { $0.isEmpty ? nil : $0 }
+        if chosen == nil { chosen = try base("XDG_DATA_HOME", ".local/share") + suffix }
+        var configuration = environment["VAULT_CONFIG_DIR"].flatMap { $0.isEmpty ? nil : $0 }
+        if configuration == nil { configuration = try base("XDG_CONFIG_HOME", ".config") + suffix }
         return VaultLocation(
-            directory: absolute(try explicit ?? base("XDG_DATA_HOME", ".local/share") + suffix),
+            directory: absolute(chosen ?? ""),
             stateBase: try base("XDG_STATE_HOME", ".local/state"),
-            configuration: absolute(try configuration ?? base("XDG_CONFIG_HOME", ".config") + suffix)
+            configuration: absolute(configuration ?? "")
         )
     }
 

@@ -75,6 +75,9 @@ public final class SQLiteStore: RecordStore {
         SQLiteStore(try await file(in: directory).open(), locks: locks)
     }
 
+    /// The same open store, its leases locked in `locks`: where they belong may stand in the header.
+    public func leasing(in locks: String) -> SQLiteStore { SQLiteStore(connection, locks: locks) }
+
     /// Removes the store in `directory`, and the directory if that leaves it empty.
     ///
     /// The lock file stays.

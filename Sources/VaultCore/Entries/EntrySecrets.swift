@@ -92,6 +92,13 @@ public struct EntrySecrets: ~Copyable, Sendable {
         try value.withUnsafeBytes { (bytes) throws(CryptoError) -> Void in try set(field, to: bytes) }
     }
 
+    /// Another copy, in memory of its own.
+    public borrowing func copy() throws(CryptoError) -> EntrySecrets {
+        EntrySecrets(valid: try encoded.copy())
+    }
+
+    private init(valid encoded: consuming SecretBytes) { self.encoded = encoded }
+
     /// Whether both hold the same secrets, order aside, in time that depends on lengths alone.
     public borrowing func equals(_ other: borrowing EntrySecrets) -> Bool {
         guard encoded.count == other.encoded.count else { return false }

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// An instant, with the nanoseconds that some token files carry. It shows as RFC 3339 in UTC.
 ///
 /// Foundation's parsers round to microseconds and refuse or misread some of the forms in the wild (token-file dates
@@ -153,5 +155,18 @@ private struct DigitScanner {
 
     private static func digit(_ byte: UInt8) -> Int64? {
         byte >= 48 && byte <= 57 ? Int64(byte - 48) : nil
+    }
+}
+
+extension Timestamp {
+    /// The system's time of day, to the millisecond.
+    public static var systemNow: Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let nanoseconds = UInt32(time.tv_nsec) / 1_000_000 * 1_000_000
+        guard let now = Timestamp(seconds: Int64(time.tv_sec), nanoseconds: nanoseconds) else {
+            preconditionFailure("VaultCore: the system's clock is not within the years 1 to 9999")
+        }
+        return now
     }
 }

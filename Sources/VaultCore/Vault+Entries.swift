@@ -1,0 +1,230 @@
+public import VaultAPI
+internal import VaultCrypto
+internal import VaultStorage
+
+/// An entry whose secrets are open.
+public struct OpenedEntry: ~Copyable, Sendable {
+    /// What a list shows.
+    public let summary: EntrySummary
+    /// The tokens and keys.
+    public let secrets: EntrySecrets
+}
+
+/// What a walk through all records found.
+public struct Listing: Sendable {
+    /// The entries, in order of their names.
+    public var entries: [EntrySummary] = []
+    /// A sentence for each record that is damaged, or not what it is filed as.
+    public var faults: [String] = []
+
+    /// Throws what the faults amount to, if there are any.
+    public func requireSound() throws(VaultError) {
+        guard let first = faults.first else { return }
+        let more = faults.count > 1 ? ", and \(faults.count - 1) more" : ""
+        throw VaultError(
+            .damaged,
+            "\(first)\(more); nothing was changed",
+            hint: "vault doctor names every damaged record; vault restore FILE brings entries back from a backup"
+        )
+    }
+}
+
+extension Vault {
+    /// The summary of an entry; its secrets stay sealed.
+    ///
+    /// - Throws: `.notFound`, or `.damaged` if the record is not what it must be.
+    public func summary(of name: EntryName) async throws(VaultError) -> EntrySummary {
+        try await attempt { session in
+            let found = try await self.find(RecordName(name), in: session)
+            return try await self.summary(found, session).summary
+        }
+    }
+
+    /// An entry with its secrets.
+    ///
+    /// - Throws: `.notFound`, or `.damaged` if the record is not what it must be.
+    public func read(_ name: EntryName) async throws(VaultError) -> OpenedEntry {
+        // A non-copyable value cannot leave a generic closure of `attempt`; it leaves in a box.
+        let box = try await attempt { session in
+            let found = try await self.find(RecordName(name), in: session)
+            return EntryBox(try await self.open(found, session))
+        }
+        return try box.take()
+    }
+
+    /// All entries that can be read, and what is wrong with the others.
+    public func list() async throws(VaultError) -> Listing {
+        try await attempt { session in
+            var listing = Listing()
+            try await self.walk(session) { record in
+                guard let name = record.name.entry else { return }
+                listing.entries.append(try await self.summary(record, named: name, session).summary)
+            } fault: {
+                listing.faults.append($0)
+            }
+            listing.entries.sort { $0.name < $1.name }
+            return listing
+        }
+    }
+
+    /// Adds an entry.
+    ///
+    /// - Returns: The summary as it was sealed, with its generation.
+    /// - Throws: `.failed` if the name is taken, with nothing changed.
+    @discardableResult
+    public func insert(
+        _ summary: EntrySummary,
+        _ secrets: borrowing EntrySecrets
+    ) async throws(VaultError) -> EntrySummary {
+        try await insert(summary, try sealable(secrets))
+    }
+
+    private func insert(_ summary: EntrySummary, _ plain: SharedSecret) async throws(VaultError) -> EntrySummary {
+        try await attempt { session in
+            let name = RecordName(summary.name)
+            guard try await self.locate(name, session) == nil else { throw Self.taken(summary.name) }
+            let id = session.key.recordID(name)
+            var sealed = summary
+            sealed.generation = (try await self.ledger.generation(of: id) ?? 0) + 1
+            let record = try self.seal(&sealed, plain, session)
+            do {
+                try await self.store.commit([.put(record, replacing: nil)], ifHeaderGeneration: session.header.generation)
+            } catch let error as StoreError where error.code == .conflict {
+                throw Self.taken(summary.name)
+            }
+            try await self.remember([id: sealed.generation])
+            return sealed
+        }
+    }
+
+    /// Changes an entry under its lease, so that no other writer comes between the look and the write.
+    ///
+    /// `change` may be called more than once.
+    ///
+    /// - Throws: `.notFound`; what `change` throws, with nothing changed.
+    @discardableResult
+    public func update(
+        _ name: EntryName,
+        _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
+    ) async throws(VaultError) -> EntrySummary {
+        try await attempt { session in
+            let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
+            let lease = try await self.lease(hint.id)
+            defer { withExtendedLifetime(lease) {} }
+            // What was read before the lease was only a hint.
+            let found = try await self.find(RecordName(name), in: session)
+            let entry = try await self.openForWriting(found, session)
+            var summary = entry.summary
+            var secrets = try entry.secrets.copy()
+            try change(&summary, &secrets)
+            guard summary.id == entry.summary.id, summary.name == name else {
+                preconditionFailure("VaultCore: update changed an entry's identity")
+            }
+            summary.generation = entry.floor + 1
+            summary.updatedAt = self.clock.now
+            let record = try self.seal(&summary, try self.sealable(secrets), session)
+            try await self.store.commit(
+                self.replacing(found, with: record),
+                ifHeaderGeneration: session.header.generation
+            )
+            try await self.remember([record.id: summary.generation])
+            return summary
+        }
+    }
+
+    /// Adds an entry, or gives an existing one of that name new contents.
+    @discardableResult
+    public func put(_ summary: EntrySummary, _ secrets: borrowing EntrySecrets) async throws(VaultError) -> EntrySummary {
+        let plain = try sealable(secrets)
+        do throws(VaultError) {
+            return try await insert(summary, plain)
+        } catch where error.isTaken {
+            return try await update(summary.name) { (old, oldSecrets) throws(VaultError) in
+                let (id, generation, createdAt) = (old.id, old.generation, old.createdAt)
+                old = summary
+                (old.id, old.generation, old.createdAt) = (id, generation, createdAt)
+                oldSecrets = try Self.secrets(plain)
+            }
+        }
+    }
+
+    /// Files an entry under another name. Its UUID stays.
+    ///
+    /// - Throws: `.notFound`, or `.failed` if the new name is taken, with nothing changed.
+    @discardableResult
+    public func rename(_ old: EntryName, to new: EntryName) async throws(VaultError) -> EntrySummary {
+        guard old != new else { return try await summary(of: old) }
+        guard old.kind == new.kind else {
+            throw VaultError(
+                .usage,
+                "\(old) cannot become \(new): a grant and a static secret are different things",
+                hint: "name it \(old.kind.rawValue):\(new.name)"
+            )
+        }
+        return try await attempt { session in
+            let hint = try await self.summary(try await self.find(RecordName(old), in: session), session).summary
+            let lease = try await self.lease(hint.id)
+            defer { withExtendedLifetime(lease) {} }
+            let found = try await self.find(RecordName(old), in: session)
+            guard try await self.locate(RecordName(new), session) == nil else { throw Self.taken(new) }
+            let entry = try await self.openForWriting(found, session)
+            let id = session.key.recordID(RecordName(new))
+            let seen = try await self.ledger.generation(of: id) ?? 0
+            var sealed = entry.summary
+            sealed.name = new
+            sealed.generation = max(entry.floor, seen) + 1
+            sealed.updatedAt = self.clock.now
+            let record = try self.seal(&sealed, try self.sealable(entry.secrets), session)
+            do {
+                try await self.store.commit(
+                    [.put(record, replacing: nil), .delete(found.stored.id, generation: found.stored.generation)],
+                    ifHeaderGeneration: session.header.generation
+                )
+            } catch let error as StoreError where error.code == .conflict {
+                if try await self.locate(RecordName(new), session) != nil { throw Self.taken(new) }
+                throw error
+            }
+            try await self.remember([id: sealed.generation])
+            return sealed
+        }
+    }
+
+    /// Removes an entry. A damaged one can be removed too: its name alone says where it is filed.
+    ///
+    /// The kept original of the file it was imported from goes with the last entry that came from it.
+    ///
+    /// - Throws: `.notFound`.
+    public func remove(_ name: EntryName) async throws(VaultError) {
+        try await attempt { session in
+            let found = try await self.find(RecordName(name), in: session)
+            var changes = [RecordChange.delete(found.stored.id, generation: found.stored.generation)]
+            var lease: Lease?
+            if let summary = try? await self.summary(found, session).summary {
+                lease = try await self.lease(summary.id)
+                if let source = summary.source {
+                    changes += try await self.releasing(original: source.sha256, from: summary.id, session)
+                }
+            }
+            defer { withExtendedLifetime(lease) {} }
+            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
+            try await self.remember([found.stored.id: found.stored.generation])
+        }
+    }
+
+    static func taken(_ name: EntryName) -> VaultError {
+        VaultError(
+            .failed,
+            "\(name) exists already",
+            hint: "choose another name, or vault remove \(name)",
+            underlying: NameTaken()
+        )
+    }
+}
+
+/// Marks the one failure that `put` recovers from.
+struct NameTaken: Error {}
+
+extension VaultError {
+    /// Whether an entry of that name exists already.
+    public var isTaken: Bool { underlying is NameTaken }
+}

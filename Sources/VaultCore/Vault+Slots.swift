@@ -1,0 +1,213 @@
+public import KeyCustody
+public import VaultAPI
+public import VaultCrypto
+internal import VaultStorage
+
+/// A slot to be made.
+public struct NewSlot: Sendable {
+    /// How it will be opened.
+    public var kind: SlotKind
+    /// Argon2id's parameters, where there is a passphrase.
+    public var derivation: PasswordHash
+    /// Where a new key file goes.
+    public var keyFile: String?
+
+    /// A slot to be made.
+    public init(_ kind: SlotKind, derivation: PasswordHash = .moderate, keyFile: String? = nil) {
+        self.kind = kind
+        self.derivation = derivation
+        self.keyFile = keyFile
+    }
+}
+
+extension Vault {
+    /// Makes a vault with a new data key, and opens it.
+    ///
+    /// - Parameters:
+    ///   - slots: At least one.
+    ///   - custodians: Keep the secrets of the slots.
+    /// - Throws: `.failed` where there is one already; nothing is left behind then, in the keyring neither.
+    public static func create(
+        _ location: VaultLocation,
+        slots: [NewSlot],
+        custodians: CustodianSet,
+        clock: VaultClock = VaultClock()
+    ) async throws(VaultError) -> Vault {
+        let id = VaultID.random()
+        var made: [KeySlot] = []
+        var exists = false
+        do {
+            let key = try DataKey.random()
+            for slot in slots {
+                made.append(try await enroll(slot, for: key, vault: id, custodians, now: clock.now))
+            }
+            let header = Header(vault: id, generation: 1, createdAt: clock.now.seconds, slots: made)
+            try header.checkLimits()
+            let stored = StoredHeader(generation: 1, bytes: header.encoded(under: key))
+            let store = try await SQLiteStore.create(
+                in: location.directory,
+                locks: location.state(of: id),
+                header: stored
+            )
+            exists = true
+            let vault = Vault(
+                location: location,
+                store: store,
+                ledger: try await GenerationLedger.open(location.state(of: id)),
+                custodians: custodians,
+                clock: clock,
+                session: Session(header: header, key: key, oldKey: nil),
+                openedBy: made[0].description,
+                deadSlots: []
+            )
+            try await vault.remember([:])
+            return vault
+        } catch {
+            if !exists {
+                for slot in made { await forget(slot.description, vault: id, custodians) }
+            }
+            if let error = error as? StoreError, error.code == .exists {
+                throw VaultError(
+                    .failed,
+                    "\(location.directory): there is a vault here already; it was left as it is",
+                    hint: "vault status shows it; --vault DIR or --profile NAME makes another one",
+                    underlying: error
+                )
+            }
+            throw Self.slotError(error)
+        }
+    }
+
+    /// The slots, as the authenticated header has them.
+    public var slots: [SlotListing] { current.header.slots.map(SlotListing.init) }
+
+    /// Adds a slot; no entry is sealed anew.
+    ///
+    /// - Returns: The new slot.
+    @discardableResult
+    public func addSlot(_ slot: NewSlot) async throws(VaultError) -> SlotListing {
+        try await replaceSlots(adding: slot, removing: nil)
+    }
+
+    /// Replaces a slot by a new one of the same kind: another passphrase, or a key where the keyring has lost it.
+    @discardableResult
+    public func changeSlot(
+        _ id: String,
+        derivation: PasswordHash = .moderate,
+        keyFile: String? = nil
+    ) async throws(VaultError) -> SlotListing {
+        let old = try slot(id)
+        guard let known = old.known else {
+            throw VaultError(.usage, "the slot \(id) is of a kind this version does not know", hint: "vault key list shows them")
+        }
+        return try await replaceSlots(
+            adding: NewSlot(known.description.kind, derivation: derivation, keyFile: keyFile),
+            removing: old
+        )
+    }
+
+    /// Removes a slot. The last one stays, and so does the last that this version can open.
+    ///
+    /// Old copies of the vault still open with it: only `rotate` makes a new data key.
+    public func removeSlot(_ id: String) async throws(VaultError) {
+        _ = try await replaceSlots(adding: nil, removing: try slot(id))
+    }
+
+    /// The only slot whose id begins with `id`.
+    private func slot(_ id: String) throws(VaultError) -> HeaderSlot {
+        let matches = current.header.slots.filter { hexadecimal($0.id).hasPrefix(id.lowercased()) && !id.isEmpty }
+        guard matches.count == 1 else {
+            throw VaultError(
+                .notFound,
+                matches.isEmpty ? "there is no slot \(id)" : "\(id) names more than one slot",
+                hint: "vault key list shows them"
+            )
+        }
+        return matches[0]
+    }
+
+    @discardableResult
+    private func replaceSlots(adding new: NewSlot?, removing old: HeaderSlot?) async throws(VaultError) -> SlotListing {
+        var added: KeySlot?
+        var mayBeCommitted = false
+        let key = current.key
+        do {
+            if let new { added = try await Self.enroll(new, for: key, vault: id, custodians, now: clock.now) }
+            let slot = added
+            try await attempt { session in
+                var header = session.header
+                if let slot {
+                    guard session.key === key else {
+                        throw VaultError(.locked, "the vault got a new data key meanwhile", hint: "run it again")
+                    }
+                    header.slots.append(HeaderSlot(slot))
+                }
+                if let old { header.slots.removeAll { $0.id == old.id } }
+                guard !header.knownSlots.isEmpty else {
+                    throw VaultError(
+                        .unsafe,
+                        "the last slot cannot be removed: nothing would open the vault any more",
+                        hint: "add another one first: vault key add passphrase"
+                    )
+                }
+                mayBeCommitted = true
+                do {
+                    try await self.commit(header, session)
+                } catch let error as StoreError where error.code == .headerMoved {
+                    mayBeCommitted = false
+                    throw error
+                }
+            }
+        } catch {
+            // In doubt the new secret stays: one that opens nothing does no harm, a lost one locks its owner out.
+            if let added, !mayBeCommitted { await Self.forget(added.description, vault: id, custodians) }
+            throw Self.slotError(error)
+        }
+        // Only now, with the new header on the disk and read back, may the old secret go.
+        if let old = old?.known { await Self.forget(old.description, vault: id, custodians) }
+        return SlotListing(added.map(HeaderSlot.init) ?? current.header.slots[0])
+    }
+
+    /// Commits the next header of the same data key, and reads it back.
+    private func commit(_ next: Header, _ session: Session) async throws {
+        var header = next
+        try header.checkLimits()
+        header.generation = session.header.generation + 1
+        let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: session.key))
+        try await store.replaceHeader(stored, ifGeneration: session.header.generation)
+        guard try await store.header().bytes == stored.bytes else {
+            throw VaultError(.unavailable, "\(location.directory): the new header does not read back as it was written")
+        }
+        adopt(Session(header: header, key: session.key, oldKey: session.oldKey))
+        try await remember([:])
+    }
+
+    /// Makes the secret of a slot and the slot that holds `key` under it.
+    static func enroll(
+        _ slot: NewSlot,
+        for key: DataKey,
+        vault: VaultID,
+        _ custodians: CustodianSet,
+        now: Timestamp
+    ) async throws -> KeySlot {
+        let description = SlotDescription(newOf: slot.kind, derivation: slot.derivation)
+        guard let custodian = custodians.custodian(for: slot.kind, keyFile: slot.keyFile) else {
+            preconditionFailure("VaultCore: a new slot of an unknown kind")
+        }
+        let root = try await custodian.enroll(description, vault: vault.bytes)
+        let path = slot.keyFile ?? ""
+        return try key.wrap(under: root, as: description, vault: vault, createdAt: now, path: path)
+    }
+
+    /// Forgets a slot's secret as well as that goes: what stays behind opens nothing.
+    static func forget(_ slot: SlotDescription, vault: VaultID, _ custodians: CustodianSet) async {
+        do throws(CustodyError) {
+            try await custodians.custodian(for: slot.kind)?.forget(slot, vault: vault.bytes)
+        } catch {}
+    }
+
+    static func slotError(_ error: any Error) -> VaultError {
+        guard let fault = error as? HeaderFault else { return vaultError(error) }
+        return VaultError(.unsafe, fault.sentence, hint: "remove one first: vault key remove SLOT")
+    }
+}

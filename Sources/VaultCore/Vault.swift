@@ -1,0 +1,212 @@
+public import KeyCustody
+internal import Synchronization
+public import VaultAPI
+internal import VaultCrypto
+internal import VaultStorage
+
+/// An open vault: sealed records in a store, and the data key that opens them.
+///
+/// Every write is one commit of the store, guarded by the generations it was decided on. Whoever else wrote in between
+/// makes it fail, and it is decided anew; so it is done whole or not at all, whatever dies in between. What this
+/// machine has seen is remembered after the commit, and an older state is recognised by it.
+public final class Vault: Sendable {
+    /// Where it lives.
+    public let location: VaultLocation
+    /// Its UUID.
+    public let id: VaultID
+    /// The slot that opened it.
+    public let openedBy: String
+    /// Slots whose secret the keyring has definitely lost, by id; `vault key change` replaces them.
+    public let deadSlots: [String]
+
+    let store: any RecordStore
+    let ledger: GenerationLedger
+    let custodians: CustodianSet
+    let clock: VaultClock
+    private let session: Mutex<Session>
+
+    /// What a look at the header gave, and what holds until the header moves.
+    struct Session: Sendable {
+        var header: Header
+        var key: DataKey
+        /// The key of records that a rotation has not reached yet.
+        var oldKey: DataKey?
+
+        /// The keys a record may be sealed under, the current one first.
+        var keys: [DataKey] { [key] + (oldKey.map { [$0] } ?? []) }
+    }
+
+    /// How to open a vault.
+    public struct Options: Sendable {
+        /// The only slot to try, by the beginning of its id.
+        public var slot: String?
+        /// Whether an older state than this machine has seen is taken as the true one.
+        public var acceptsRollback = false
+        /// Tells the time, and waits for leases.
+        public var clock = VaultClock()
+
+        /// The default: any slot, no rollback, the system's clock.
+        public init() {}
+    }
+
+    init(
+        location: VaultLocation,
+        store: any RecordStore,
+        ledger: GenerationLedger,
+        custodians: CustodianSet,
+        clock: VaultClock,
+        session: Session,
+        openedBy: SlotDescription,
+        deadSlots: [SlotDescription]
+    ) {
+        self.location = location
+        id = session.header.vault
+        self.store = store
+        self.ledger = ledger
+        self.custodians = custodians
+        self.clock = clock
+        self.session = Mutex(session)
+        self.openedBy = hexadecimal(openedBy.id)
+        self.deadSlots = deadSlots.map { hexadecimal($0.id) }
+    }
+
+    /// Opens the vault at `location` with the first slot that works.
+    ///
+    /// - Throws: `.notFound` where there is none; `.damaged` for damage, another version, or an older state than this
+    ///   machine has seen; `.wrongKey`, `.locked`, `.unavailable` or `.unsafe` as the slots and the store say. Nothing
+    ///   is changed in any of these cases.
+    public static func open(
+        _ location: VaultLocation,
+        with custodians: CustodianSet,
+        options: Options = Options()
+    ) async throws(VaultError) -> Vault {
+        let closed = try await ClosedVault.open(location)
+        if !options.acceptsRollback { try closed.requireNoRollback() }
+        let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
+        let unlocked = try await unlocking.open(closed.header, at: location.directory)
+        let session = try closed.session(under: unlocked.key)
+        let vault = Vault(
+            location: location,
+            store: closed.store,
+            ledger: closed.ledger,
+            custodians: custodians,
+            clock: options.clock,
+            session: session,
+            openedBy: unlocked.slot,
+            deadSlots: unlocked.deadSlots
+        )
+        try await vault.remember(closed, acceptingRollback: options.acceptsRollback)
+        if session.header.phase == .rotating { try await vault.resumeRotation() }
+        return vault
+    }
+
+    /// The session as of the last look at the header.
+    var current: Session { session.withLock { $0 } }
+
+    /// Makes `session` the current one.
+    func adopt(_ session: Session) { self.session.withLock { $0 = session } }
+
+    /// Looks at the header again, because it has moved: another process added a slot, or made a new data key.
+    ///
+    /// With a new data key the slot must open again; the custodians remember what was typed.
+    func reload() async throws(VaultError) {
+        let closed = try await ClosedVault.look(at: store, ledger: ledger, location: location)
+        try closed.requireNoRollback()
+        let before = current
+        guard closed.header.vault == id else {
+            throw VaultError(.damaged, "\(location.directory): another vault was put in its place while it was open")
+        }
+        if Header.isAuthentic(closed.bytes, under: before.key) {
+            adopt(try closed.session(under: before.key))
+        } else {
+            let unlocking = Unlocking(custodians: custodians, onlySlot: nil)
+            adopt(try closed.session(under: try await unlocking.open(closed.header, at: location.directory).key))
+        }
+        try await remember(closed, acceptingRollback: false)
+    }
+
+    /// Does `body` on the current session, and again on a new one if the header moves or a record is changed meanwhile.
+    ///
+    /// `body` must decide everything from what it reads; the store refuses what was decided on older generations.
+    func attempt<Result>(
+        _ body: (Session) async throws -> Result
+    ) async throws(VaultError) -> Result {
+        let deadline = clock.now.seconds + Self.patienceSeconds
+        while true {
+            do {
+                return try await body(current)
+            } catch let error as StoreError where error.code == .headerMoved {
+                try await reload()
+            } catch let error as StoreError where error.code == .conflict {
+                // Somebody else's write went through, so the system as a whole makes progress.
+                guard clock.now.seconds <= deadline else {
+                    throw VaultError(.unavailable, "\(location.directory): others keep changing the same entry", underlying: error)
+                }
+                await Task.yield()
+            } catch {
+                throw Self.vaultError(error)
+            }
+        }
+    }
+
+    /// How long concurrent commands wait for each other.
+    static let patienceSeconds: Int64 = 10
+
+    /// Whatever a layer below threw, in terms every caller shares.
+    static func vaultError(_ error: any Error) -> VaultError {
+        switch error {
+        case let error as VaultError: error
+        case let error as StoreError: VaultError(error)
+        case let error as CustodyError: VaultError(error)
+        case let error as CryptoError: VaultError(error)
+        default: VaultError(.failed, "\(error)", underlying: error)
+        }
+    }
+
+    /// Remembers a header that turned out authentic.
+    private func remember(_ closed: ClosedVault, acceptingRollback: Bool) async throws(VaultError) {
+        let seen = closed.seenNow
+        do throws(StoreError) {
+            if acceptingRollback {
+                try await ledger.accept(header: seen)
+            } else if closed.seen?.generation != seen.generation {
+                try await ledger.raise(header: seen, records: [:])
+            }
+        } catch {
+            throw VaultError(error)
+        }
+    }
+
+    /// Remembers what a commit made true. It runs after the commit and only raises numbers, so dying before it loses
+    /// nothing but the chance to notice one rollback.
+    func remember(_ records: [RecordID: UInt64]) async throws(VaultError) {
+        do throws(StoreError) {
+            let header = try await store.header()
+            let counter = try await store.changeCounter()
+            let digest = Header.digest(of: header.bytes)
+            let seen = SeenHeader(generation: header.generation, digest: digest, changeCounter: counter)
+            try await ledger.raise(header: seen, records: records)
+        } catch {
+            throw VaultError(error)
+        }
+    }
+}
+
+/// Tells the time and waits, so that tests can do both at their own pace.
+public struct VaultClock: Sendable {
+    private let readNow: @Sendable () -> Timestamp
+    /// What waiting for a lease sleeps on.
+    public let pauses: any Clock<Duration>
+
+    /// The system's clocks, or others.
+    public init(
+        now: (@Sendable () -> Timestamp)? = nil,
+        pauses: any Clock<Duration> = ContinuousClock()
+    ) {
+        readNow = now ?? { Timestamp.systemNow }
+        self.pauses = pauses
+    }
+
+    /// The time of day.
+    public var now: Timestamp { readNow() }
+}
