@@ -36,10 +36,11 @@ let package = Package(
 
         .target(name: "VaultAPI", swiftSettings: strict),
         .target(name: "VaultCrypto", dependencies: ["CSodium"], swiftSettings: strict),
+        .target(name: "KeyringProtocol", swiftSettings: strict),
         .target(name: "PrivateFiles", dependencies: ["CVaultSystem"], swiftSettings: strict),
         .target(
             name: "KeyCustody",
-            dependencies: ["VaultCrypto", "PrivateFiles", "CVaultSystem"],
+            dependencies: ["VaultCrypto", "PrivateFiles", "CVaultSystem", "KeyringProtocol"],
             swiftSettings: strict
         ),
         .target(
@@ -74,7 +75,15 @@ let package = Package(
         ),
         .executableTarget(
             name: "vault-keyring",
-            dependencies: [.target(name: "CLibSecret", condition: .when(traits: ["SecretService"]))],
+            dependencies: [
+                "KeyringProtocol", .target(name: "CLibSecret", condition: .when(traits: ["SecretService"])),
+            ],
+            swiftSettings: strict
+        ),
+
+        .testTarget(
+            name: "KeyringTests",
+            dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "vault-keyring"],
             swiftSettings: strict
         ),
     ]
