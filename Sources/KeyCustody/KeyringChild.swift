@@ -1,7 +1,9 @@
 @preconcurrency internal import Glibc
 internal import KeyringProtocol
 
-/// A running `vault-keyring` and the socket to it. It is killed and reaped when this goes: never a zombie, never a
+/// A running `vault-keyring` and the socket to it.
+///
+/// It is killed and reaped when this goes: never a zombie, never a
 /// process left behind with a prompt on the screen.
 struct KeyringChild: ~Copyable {
     private let process: pid_t

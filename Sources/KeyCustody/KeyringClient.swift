@@ -39,7 +39,7 @@ public struct KeyringClient: Sendable {
         self.deadlines = deadlines
     }
 
-    /// Whether the keyring can be used now. With `interactive`, somebody may be asked to unlock it.
+    /// Whether the keyring can be used now; with `interactive`, somebody may be asked to unlock it.
     ///
     /// - Throws: `.timedOut`, `.refused`, `.failed` or `.programMissing`; whatever else stands in the way is the
     ///   state's `obstacle`.

@@ -19,7 +19,7 @@ public struct KeyringError: Error, Sendable, CustomStringConvertible {
     /// The message, and the hint where there is one.
     public var description: String { hint.map { "\(message) (\($0))" } ?? message }
 
-    /// A class of failure. The states of a keyring that lead to different next steps are different classes.
+    /// A class of failure: one for each state of a keyring that leads to a different next step.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         private enum Kind {
             case absent, locked, unavailable, noDefaultCollection, volatile, dismissed, timedOut, refused, failed

@@ -17,7 +17,9 @@
     }
 
     extension Failure {
-        /// What a `GError` means for a keyring. Its message is the service's and may hold anything, so it is left out; the
+        /// What a `GError` means for a keyring.
+        ///
+        /// Its message is the service's and may hold anything, so it is left out; the
         /// D-Bus name of the error says what went wrong.
         fileprivate init(_ error: UnsafeMutablePointer<GError>, _ what: String) {
             let remote = g_dbus_error_get_remote_error(error)

@@ -19,7 +19,7 @@
             }
         }
 
-        /// A process's name. Process numbers of the bus mean nothing in a sandbox, so it is not asked there.
+        /// A process's name; not asked in a sandbox, where the bus's process numbers mean nothing.
         private static func command(_ process: Int) -> String? {
             guard let file = fopen("/proc/\(process)/comm", "re") else { return nil }
             defer { fclose(file) }

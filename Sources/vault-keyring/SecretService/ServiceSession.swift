@@ -124,12 +124,9 @@
                 _ = try? call("dismiss a prompt", prompt, ("Prompt", "Dismiss"), [], returning: "()")
                 throw Failure(.locked, "cannot \(what): somebody would have to be asked")
             }
-            // Returns NULL without an error where the prompt was dismissed, and watches for the service to go away.
-            let answer = try reporting("ask somebody to \(what)") {
-                secret_service_prompt_at_dbus_path_sync(service, prompt, nil, nil, $0)
-            }
-            guard let answer else { throw Failure(.dismissed, "cannot \(what): the prompt was dismissed") }
-            g_variant_unref(answer)
+            let waiting = Prompt(bus: bus, service: name, path: prompt)
+            _ = try call("ask somebody to \(what)", prompt, ("Prompt", "Prompt"), [.string("")], returning: "()")
+            try waiting.wait(what)
         }
 
         /// The collections there are, without the one that vanishes with the session.

@@ -2,7 +2,9 @@
     internal import CLibSecret
     internal import KeyringProtocol
 
-    /// What an item is found by. Attributes are not secret and anyone in the session can read them, so there is nothing
+    /// What an item is found by.
+    ///
+    /// Attributes are not secret and anyone in the session can read them, so there is nothing
     /// in them but two random UUIDs.
     struct Slot {
         /// The name of the schema, which libsecret keeps as the attribute `xdg:schema`.
