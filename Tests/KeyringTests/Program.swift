@@ -17,12 +17,20 @@ final class Program {
         posix_spawn_file_actions_init(&files)
         posix_spawn_file_actions_adddup2(&files, toChild[0], 0)
         posix_spawn_file_actions_adddup2(&files, fromChild[1], 1)
+        // Swift's threads block signals, and what they start would inherit that and survive being told to end.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var arguments = command.map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         var process = pid_t()
-        let result = posix_spawnp(&process, command[0], &files, nil, &arguments, &variables)
+        let result = posix_spawnp(&process, command[0], &files, &attributes, &arguments, &variables)
         (arguments + variables).forEach { free($0) }
         posix_spawn_file_actions_destroy(&files)
+        posix_spawnattr_destroy(&attributes)
         close(toChild[0])
         close(fromChild[1])
         self.process = process
