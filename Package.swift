@@ -86,5 +86,13 @@ let package = Package(
             dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "vault-keyring"],
             swiftSettings: strict
         ),
+        .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),
+        .testTarget(
+            name: "VaultStorageTests",
+            dependencies: [
+                "VaultStorage", "VaultTestKit", "PrivateFiles", .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            swiftSettings: strict
+        ),
     ]
 )
