@@ -46,7 +46,10 @@ struct DiskTests {
         try disk.fill()
         let new = try record(1, 2, [UInt8](repeating: 2, count: 120_000))
         let error = try await expectRefusal(.unavailable) {
-            try await store.commit([.put(new, replacing: 1), .put(try record(2, 1), replacing: nil)], ifHeaderGeneration: 1)
+            try await store.commit(
+                [.put(new, replacing: 1), .put(try record(2, 1), replacing: nil)],
+                ifHeaderGeneration: 1
+            )
         }
         #expect(error?.message.contains("full") == true, "\(error?.message ?? "")")
         for store in [store, try await open(disk)] {

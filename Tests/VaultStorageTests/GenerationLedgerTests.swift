@@ -101,7 +101,8 @@ struct GenerationLedgerTests {
             (old: try recordID(2), new: try recordID(12), generation: 3),
             (old: try recordID(3), new: try recordID(13), generation: 2),
         ])
-        let expected = [try recordID(11): 6, try recordID(12): 9, try recordID(13): 8, try recordID(4): 1] as [RecordID: UInt64]
+        let expected =
+            [try recordID(11): 6, try recordID(12): 9, try recordID(13): 8, try recordID(4): 1] as [RecordID: UInt64]
         #expect(try await ledger.generations() == expected)
     }
 

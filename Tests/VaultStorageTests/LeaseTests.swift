@@ -74,7 +74,9 @@ struct LeaseTests {
     @Test func neverReplacesItsFile() async throws {
         let place = try TemporaryDirectory()
         let store = try await place.makeStore()
-        let inode = { try FileManager.default.attributesOfItem(atPath: place("locks/leases"))[.systemFileNumber] as? Int }
+        let inode = {
+            try FileManager.default.attributesOfItem(atPath: place("locks/leases"))[.systemFileNumber] as? Int
+        }
         try await store.tryLease(try leaseName(1))?.release()
         let first = try inode()
         try await store.tryLease(try leaseName(1))?.release()

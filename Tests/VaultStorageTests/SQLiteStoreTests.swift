@@ -279,7 +279,9 @@ struct SQLiteStoreTests {
 
     @Test func reportsATruncatedFile() async throws {
         let place = try TemporaryDirectory()
-        let changes = try (0..<40).map { RecordChange.put(try record($0, 1, [UInt8](repeating: 9, count: 4000)), replacing: nil) }
+        let changes = try (0..<40).map {
+            RecordChange.put(try record($0, 1, [UInt8](repeating: 9, count: 4000)), replacing: nil)
+        }
         try await place.makeStore().commit(changes, ifHeaderGeneration: 1)
         try check(truncate(place.database, 40960), "truncate")
         try await expectRefusal(.damaged) { _ = try await place.openStore().records(after: nil, limit: 99) }
