@@ -1,0 +1,44 @@
+/// The shape of a JSON text: one node for each value, with the bytes it stands on.
+///
+/// It holds no byte of the text.
+struct JSONTree: Sendable {
+    /// A value's type.
+    enum Kind: UInt8, Sendable {
+        case object, array, string, number, boolean, null
+
+        /// The kind in a sentence.
+        var word: String {
+            switch self {
+            case .object: "an object"
+            case .array: "an array"
+            case .string: "a string"
+            case .number: "a number"
+            case .boolean: "a boolean"
+            case .null: "null"
+            }
+        }
+    }
+
+    /// One value.
+    ///
+    /// Offsets are 32 bits wide, because a file has 16 MiB at most and a tree a million nodes.
+    struct Node: Sendable {
+        let kind: Kind
+        /// Where the value begins, quotes and brackets included.
+        let start: Int32
+        /// Where it ends.
+        var end: Int32
+        /// The member's name with its quotes, or an empty range.
+        let keyStart: Int32
+        let keyEnd: Int32
+        /// Indices of other nodes, -1 for none.
+        let parent: Int32
+        var firstChild: Int32 = -1
+        var nextSibling: Int32 = -1
+    }
+
+    /// In the order of their beginnings; the first is the whole value.
+    let nodes: [Node]
+    /// The UTF-8 byte order mark, or an empty range.
+    let byteOrderMark: Range<Int>
+}

@@ -1,0 +1,222 @@
+internal import VaultAPI
+internal import VaultCrypto
+
+/// One value of a document: a place in it, no copy of it.
+struct JSONValue: Sendable {
+    let document: JSONDocument
+    let index: Int32
+
+    private var node: JSONTree.Node { document.tree.nodes[Int(index)] }
+
+    /// The value's type.
+    var kind: JSONTree.Kind { node.kind }
+    /// The bytes of the value.
+    var range: Range<Int> { Int(node.start)..<Int(node.end) }
+    /// The bytes of the member's name with its quotes; empty for an element.
+    var keyRange: Range<Int> { Int(node.keyStart)..<Int(node.keyEnd) }
+    /// What it is a member or element of.
+    var parent: JSONValue? { node.parent < 0 ? nil : JSONValue(document: document, index: node.parent) }
+
+    /// The member's name, `""` for an element.
+    var name: String { keyRange.isEmpty ? "" : document.string(keyRange) }
+
+    /// Members of an object or elements of an array, in the order of the text.
+    var children: [JSONValue] {
+        var values: [JSONValue] = []
+        var next = node.firstChild
+        while next >= 0 {
+            values.append(JSONValue(document: document, index: next))
+            next = document.tree.nodes[Int(next)].nextSibling
+        }
+        return values
+    }
+
+    /// The member of that name.
+    subscript(_ name: String) -> JSONValue? {
+        guard kind == .object else { return nil }
+        return document.text.withBytes { bytes in
+            var next = node.firstChild
+            while next >= 0 {
+                let value = JSONValue(document: document, index: next)
+                if value.isNamed(name, in: bytes) { return value }
+                next = document.tree.nodes[Int(next)].nextSibling
+            }
+            return nil
+        }
+    }
+
+    private func isNamed(_ name: String, in bytes: UnsafeRawBufferPointer) -> Bool {
+        var rest = Substring(name).utf8
+        var same = true
+        JSONText.decode(keyRange, of: bytes) { byte in
+            if rest.popFirst() != byte { same = false }
+        }
+        return same && rest.isEmpty
+    }
+
+    /// Whether there is a member of that name, `null` counted.
+    func has(_ name: String) -> Bool { self[name] != nil }
+
+    /// Whether there is a string of that name.
+    func hasString(_ name: String) -> Bool { self[name]?.kind == .string }
+
+    /// Whether there is a number of that name.
+    func hasNumber(_ name: String) -> Bool { self[name]?.kind == .number }
+
+    /// Whether it is an object with members, each of which is an object that satisfies `predicate`.
+    func isMap(where predicate: (JSONValue) -> Bool) -> Bool {
+        let children = children
+        return kind == .object && !children.isEmpty && children.allSatisfy { $0.kind == .object && predicate($0) }
+    }
+
+    /// The JSON pointer (RFC 6901) of this value; `""` for the document.
+    var pointer: String {
+        guard let parent else { return "" }
+        let token: String
+        if parent.kind == .object {
+            token = name.unicodeScalars.reduce(into: "") { text, scalar in
+                switch scalar {
+                case "~": text += "~0"
+                case "/": text += "~1"
+                default: text.unicodeScalars.append(scalar)
+                }
+            }
+        } else {
+            token = String(parent.children.firstIndex { $0.index == index } ?? 0)
+        }
+        return parent.pointer + "/" + token
+    }
+
+    /// A sentence's subject: the file and the place in it, free of control characters.
+    var subject: String { "\(document.subject)\(pointer.isEmpty ? "" : " at \(printable(pointer))")" }
+
+    /// The error for a value of the wrong type.
+    func mismatch(expected: String) -> VaultError {
+        VaultError(.damaged, "\(subject) is \(kind.word), expected \(expected)")
+    }
+}
+
+// MARK: - Facts: what a list may show
+
+extension JSONValue {
+    /// More than any name, scope or URL needs.
+    private static var longestFact: Int { 4096 }
+
+    /// The first of these members that is there and not null.
+    func first(of names: [String]) -> JSONValue? {
+        for name in names {
+            if let value = self[name], value.kind != .null { return value }
+        }
+        return nil
+    }
+
+    /// The string of that name, or of the first of these names, where it is no secret; `nil` where it is absent, null
+    /// or empty.
+    ///
+    /// - Throws: `.damaged` if it is of another type, very long, or holds what a terminal acts on.
+    func fact(_ names: String...) throws(VaultError) -> String? {
+        guard let value = first(of: names) else { return nil }
+        return try value.fact()
+    }
+
+    /// This string, where it is no secret; `nil` where it is empty.
+    func fact() throws(VaultError) -> String? {
+        guard kind == .string else { throw mismatch(expected: "a string") }
+        guard range.count <= Self.longestFact else {
+            throw VaultError(.damaged, "\(subject) is longer than \(Self.longestFact) bytes")
+        }
+        let text = document.string(range)
+        guard text.unicodeScalars.allSatisfy({ !isUnprintable($0) }) else {
+            throw VaultError(.damaged, "\(subject) holds a control character")
+        }
+        return text.isEmpty ? nil : text
+    }
+
+    /// The strings of an array, or the words of one string; empty where it is absent or null.
+    func words(_ name: String) throws(VaultError) -> [String] {
+        guard let value = self[name], value.kind != .null else { return [] }
+        guard value.kind == .array else {
+            return (try value.fact() ?? "").split(separator: " ").map(String.init)
+        }
+        var words: [String] = []
+        for child in value.children {
+            if let word = try child.fact() { words.append(word) }
+        }
+        return words
+    }
+
+    /// The text of a number: digits as they stand, for numbers that no machine type holds.
+    var numberText: String { document.raw(range) }
+}
+
+// MARK: - Secrets
+
+extension JSONValue {
+    /// The token of that name, or of the first of these names, checked to be one, still in its place; `nil` where it is
+    /// absent, null or empty.
+    ///
+    /// A token goes into an HTTP header (RFC 6750 §2.1), a secret into a form (RFC 6749 appendix A): visible ASCII. What
+    /// else a file holds there would be a header of the file's author, so it is refused and not repaired.
+    ///
+    /// - Parameter allowingSpaces: For client secrets, whose `VSCHAR` begins with the space.
+    func token(_ names: String..., allowingSpaces: Bool = false) throws(VaultError) -> JSONValue? {
+        guard let value = first(of: names) else { return nil }
+        guard value.kind == .string else { throw value.mismatch(expected: "a string") }
+        let lowest: UInt8 = allowingSpaces ? 0x20 : 0x21
+        var (count, sound) = (0, true)
+        document.text.withBytes { bytes in
+            JSONText.decode(value.range, of: bytes) { byte in
+                count += 1
+                if byte < lowest || byte > 0x7E { sound = false }
+            }
+        }
+        guard sound else {
+            throw VaultError(
+                .damaged,
+                "\(value.subject) holds a byte that no token may hold: a space, a control character or one outside ASCII"
+            )
+        }
+        return count == 0 ? nil : value
+    }
+
+    /// A copy of the string's value in memory of its own, escapes resolved.
+    func secret() throws(VaultError) -> SecretBytes {
+        let range = range
+        do throws(CryptoError) {
+            var buffer = try SecretBuffer(capacity: range.count)
+            try document.text.withBytes { (bytes) throws(CryptoError) in
+                try JSONText.decode(range, of: bytes) { (byte) throws(CryptoError) in try buffer.append(byte) }
+            }
+            return try buffer.finish()
+        } catch {
+            throw VaultError(.failed, "\(subject) cannot be held in memory: \(error.message)", underlying: error)
+        }
+    }
+
+    /// Whether the string's value begins with `prefix`.
+    func hasSecretPrefix(_ prefix: StaticString) -> Bool {
+        var position = 0
+        var same = true
+        document.text.withBytes { bytes in
+            JSONText.decode(range, of: bytes) { byte in
+                if position < prefix.utf8CodeUnitCount, prefix.utf8Start[position] != byte { same = false }
+                position += 1
+            }
+        }
+        return same && position >= prefix.utf8CodeUnitCount
+    }
+}
+
+extension JSONDocument {
+    /// The value of a string that is no secret.
+    func string(_ range: Range<Int>) -> String {
+        var decoded: [UInt8] = []
+        text.withBytes { bytes in JSONText.decode(range, of: bytes) { decoded.append($0) } }
+        return String(decoding: decoded, as: UTF8.self)
+    }
+
+    /// Bytes of the text as they are, for numbers.
+    func raw(_ range: Range<Int>) -> String {
+        text.withBytes { String(decoding: $0[range], as: UTF8.self) }
+    }
+}
