@@ -1,0 +1,37 @@
+internal import VaultAPI
+internal import VaultCrypto
+
+/// Files that hold tokens and are encrypted already, told by their first bytes.
+enum EncryptedFile {
+    private static let marks: [(prefix: StaticString, what: String)] = [
+        ("SQLite format 3", "a SQLite database"),
+        ("RCLONE_ENCRYPT_V0:", "an encrypted rclone configuration"),
+        ("age-encryption.org/v1", "encrypted with age"),
+        ("-----BEGIN AGE ENCRYPTED FILE-----", "encrypted with age"),
+        ("-----BEGIN PGP MESSAGE-----", "encrypted with PGP"),
+    ]
+
+    /// Refuses them, `.failed`, saying what they are.
+    static func decline(_ text: SharedSecret, _ subject: String) throws(VaultError) {
+        let found: String? = text.withBytes { bytes in
+            let mark = marks.first { mark in
+                bytes.starts(
+                    with: UnsafeBufferPointer(start: mark.prefix.utf8Start, count: mark.prefix.utf8CodeUnitCount)
+                )
+            }
+            return mark?.what ?? (isGemini(bytes) ? "Gemini CLI's encrypted store" : nil)
+        }
+        guard let found else { return }
+        throw VaultError(.failed, "\(subject) is not imported: it is \(found), which import does not read")
+    }
+
+    /// 32 hexadecimal digits, a colon, 32 more, a colon.
+    private static func isGemini(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.count > 66, bytes[32] == UInt8(ascii: ":"), bytes[65] == UInt8(ascii: ":") else { return false }
+        return (0..<32).allSatisfy { index in
+            [bytes[index], bytes[index + 33]].allSatisfy { byte in
+                byte >= 48 && byte <= 57 || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "f")
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+internal import VaultAPI
+internal import VaultCore
+
+/// One kind of token file: how it is recognised, and what it says.
+///
+/// A new one is a file with a conforming type and a line in `Formats.all`.
+protocol TokenFileFormat: Sendable {
+    /// What `--format` calls it, and what an entry's source says.
+    var identifier: String { get }
+    /// Other words `--format` takes for it.
+    var aliases: [String] { get }
+    /// Whether a file is of this kind, judged by its shape first and its path second.
+    func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition
+    /// The grants in a file of this kind.
+    ///
+    /// - Throws: `.damaged` where it is not of this kind after all.
+    func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents
+    /// Members of the document that are worth nothing without a grant: where only they would be left, the file goes.
+    var chaff: Set<String> { get }
+}
+
+extension TokenFileFormat {
+    var aliases: [String] { [] }
+    var chaff: Set<String> { [] }
+}
+
+/// What a format says about a file.
+enum Recognition: Sendable {
+    /// Not mine; ask the next.
+    case no
+    /// Mine.
+    case yes
+    /// Path and shape say different things, or the shape fits two tools: the reason, in a sentence's end.
+    case ambiguous(String)
+    /// Known and not imported: the reason, in a sentence's end.
+    case declined(String)
+}
+
+/// What a format may look at besides the file itself.
+struct ReadingContext: Sendable {
+    let path: TokenPath
+    let options: ImportOptions
+    /// When the import takes place.
+    let now: Timestamp
+}
+
+/// The grants of one file, with places instead of tokens.
+///
+/// It lives as long as the file is in memory.
+struct FileContents {
+    var grants: [FoundGrant] = []
+    /// About the file: what it holds besides, what was passed over.
+    var notes: [String] = []
+}
+
+/// One grant in a file: what a list shows, and where its secrets stand.
+struct FoundGrant {
+    /// Its name is a suggestion.
+    var summary: EntrySummary
+    /// Where it stands.
+    let value: JSONValue
+    var secrets: [(field: EntrySecrets.Field, value: JSONValue)] = []
+    /// What leaves the file with the grant: its secrets at the least.
+    var members: [JSONValue] = []
+    var notes: [String] = []
+
+    init(_ name: EntryName, at value: JSONValue, in context: ReadingContext) {
+        summary = EntrySummary(name: name, createdAt: context.now)
+        self.value = value
+    }
+
+    /// Adds a secret where there is one.
+    mutating func add(_ field: EntrySecrets.Field, _ token: JSONValue?) {
+        guard let token else { return }
+        secrets.append((field, token))
+    }
+
+    func token(_ field: EntrySecrets.Field) -> JSONValue? { secrets.first { $0.field == field }?.value }
+
+    /// Keeps a fact of the file beside the entry.
+    mutating func keep(_ name: String, of value: JSONValue?) throws(VaultError) {
+        if let text = try value?.fact(name) { summary.metadata[name] = text }
+    }
+
+    /// Takes all of the named members that are there out with the grant.
+    mutating func take(_ names: String..., of value: JSONValue) {
+        members += names.compactMap { value[$0] }
+    }
+}
+
+/// All formats, in the order in which a file is offered to them.
+enum Formats {
+    /// The order is that of the signatures: shapes that only one tool writes come before families.
+    static let all: [any TokenFileFormat] =
+        [ClaudeFormat(), CodexFormat()] + UnsupportedFormat.specific
+        + [GoogleADCFormat(), GoogleAuthFormat()] + UnsupportedFormat.flat
+        + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat(), GenericFormat()]
+
+    /// The format of that identifier.
+    ///
+    /// - Throws: `.usage` where there is none.
+    static func named(_ identifier: String) throws(VaultError) -> any TokenFileFormat {
+        let readable = all.filter { !($0 is UnsupportedFormat) }
+        if let format = readable.first(where: { $0.identifier == identifier || $0.aliases.contains(identifier) }) {
+            return format
+        }
+        throw VaultError(
+            .usage,
+            "no token file format is called \"\(printable(String(identifier.prefix(64))))\"",
+            hint: "--format takes \(readable.map(\.identifier).joined(separator: ", "))"
+        )
+    }
+}
