@@ -1,0 +1,96 @@
+internal import PrivateFiles
+internal import VaultAPI
+internal import VaultCore
+
+/// A token file in memory, recognised and taken apart: what the plan looks at and the execution looks at again.
+struct FileReading {
+    let file: TokenFile
+    let document: JSONDocument
+    let format: any TokenFileFormat
+    let contents: FileContents
+
+    /// Reads a file and recognises it, or takes the format that the options name.
+    ///
+    /// - Throws: `.damaged` for what is no token file, `.configuration` where the format is ambiguous, `.failed` for
+    ///   one that is known and not supported, `.notFound` where there is no token in it, and the errors of the file.
+    static func of(_ path: String, format: String? = nil, options: ImportOptions, now: Timestamp)
+        throws(VaultError) -> FileReading
+    {
+        let file = try TokenFile.read(path)
+        let subject = printable(path)
+        try EncryptedFile.decline(file.bytes, subject)
+        let document = try JSONDocument(file.bytes, subject: subject)
+        let place = TokenPath(path)
+        let chosen: any TokenFileFormat
+        if let identifier = format ?? options.format {
+            chosen = try Formats.named(identifier)
+        } else {
+            chosen = try recognise(document, at: place)
+        }
+        var contents = try chosen.read(
+            document.root,
+            in: ReadingContext(path: place, options: options, now: now)
+        )
+        guard !contents.grants.isEmpty else {
+            throw VaultError(.notFound, "\(subject) holds no token (read as \(chosen.identifier))")
+        }
+        for index in contents.grants.indices {
+            options.complete(&contents.grants[index])
+            let source = EntrySource(
+                path: path,
+                sha256: file.sha256,
+                pointer: contents.grants[index].value.pointer,
+                format: chosen.identifier
+            )
+            contents.grants[index].summary.source = source
+        }
+        return FileReading(file: file, document: document, format: chosen, contents: contents)
+    }
+
+    private static func recognise(
+        _ document: JSONDocument,
+        at path: TokenPath
+    ) throws(VaultError) -> any TokenFileFormat {
+        for format in Formats.all {
+            switch format.recognise(document.root, at: path) {
+            case .no: continue
+            case .yes: return format
+            case .ambiguous(let reason):
+                throw VaultError(
+                    .configuration,
+                    "\(document.subject) is ambiguous: \(reason)",
+                    hint: "say what it is with --format, for example --format \(format.identifier)"
+                )
+            case .declined(let reason):
+                throw VaultError(.failed, "\(document.subject) is not imported: \(reason)")
+            }
+        }
+        throw VaultError(
+            .damaged,
+            "\(document.subject) is no token file that is known",
+            hint: "if it is one, say of which kind with --format"
+        )
+    }
+
+    /// Whether bytes that are no JSON look as if they were meant to hold tokens, so that a walk reports them.
+    static func mentionsTokens(_ path: String) -> Bool {
+        guard let file = try? TokenFile.read(path) else { return false }
+        return file.bytes.withBytes { bytes in
+            guard let first = bytes.first(where: { $0 > 32 && $0 < 0x80 }),
+                first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
+            else { return false }
+            let words: [StaticString] = [
+                "\"access_token\"", "\"accessToken\"", "\"refresh_token\"", "\"refreshToken\"",
+            ]
+            return words.contains { contains($0, UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 18))) }
+        }
+    }
+
+    private static func contains(_ word: StaticString, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        let count = word.utf8CodeUnitCount
+        guard bytes.count >= count else { return false }
+        return (0...bytes.count - count).contains { start in
+            (0..<count).allSatisfy { bytes[start + $0] == word.utf8Start[$0] }
+        }
+    }
+}

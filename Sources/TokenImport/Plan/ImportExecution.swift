@@ -1,0 +1,240 @@
+internal import VaultAPI
+public import VaultCore
+internal import VaultCrypto
+
+extension ImportPlan {
+    /// Carries the plan out, file by file: seal the original, make the entries, read them back and compare, and only
+    /// then, where that was asked for, take the tokens out of the file.
+    ///
+    /// Killed at any instant, it leaves each token in its file, in the vault, or in both. What fails concerns its file
+    /// alone; the rest goes on.
+    ///
+    /// - Parameters:
+    ///   - now: When the import takes place.
+    ///   - progress: Called before each file.
+    public func execute(
+        into vault: some ImportDestination,
+        now: Timestamp,
+        progress: @Sendable (ImportProgress) -> Void = { _ in }
+    ) async -> ImportReport {
+        var report = ImportReport(failures: failures)
+        var groups: [(path: String, items: [ImportItem])] = []
+        var places: [String: Int] = [:]
+        for item in items {
+            if let place = places[item.path] {
+                groups[place].items.append(item)
+            } else {
+                places[item.path] = groups.count
+                groups.append((item.path, [item]))
+            }
+        }
+        for (index, group) in groups.enumerated() {
+            progress(ImportProgress(done: index, total: groups.count, path: group.path))
+            var execution = FileExecution(options: options, items: group.items, now: now)
+            do throws(VaultError) { try await execution.run(vault) } catch { execution.fail(error) }
+            report.outcomes += execution.outcomes
+            report.failures += execution.failures
+        }
+        return report
+    }
+}
+
+/// The import of the grants in one file.
+private struct FileExecution {
+    let options: ImportOptions
+    let items: [ImportItem]
+    let now: Timestamp
+    var outcomes: [ImportOutcome] = []
+    var failures: [ImportFailure] = []
+
+    init(options: ImportOptions, items: [ImportItem], now: Timestamp) {
+        self.options = options
+        self.items = items
+        self.now = now
+    }
+
+    mutating func fail(_ error: VaultError) {
+        let path = items.first.map { $0.link ?? $0.path } ?? ""
+        failures.append(ImportFailure(path: path, error: error))
+    }
+
+    mutating func run(_ vault: some ImportDestination) async throws(VaultError) {
+        guard options.remove || items.contains(where: { $0.action == .new || $0.action == .update }) else {
+            for item in items { try await leave(item, vault) }
+            return
+        }
+        guard let first = items.first else { return }
+        let reading = try FileReading.of(first.path, format: first.format, options: options, now: now)
+        guard reading.file.sha256 == first.sha256 else {
+            throw VaultError(
+                .temporary,
+                "\(printable(first.path)) changed since it was looked at and was not imported",
+                hint: "end the program that owns it, or import again"
+            )
+        }
+        if items.contains(where: { $0.action != .conflict }) { try await seal(reading, vault) }
+        var verified: Set<String> = []
+        for item in items {
+            guard item.action != .conflict else {
+                try await leave(item, vault)
+                continue
+            }
+            do throws(VaultError) {
+                try await take(item, reading, vault)
+                verified.insert(item.pointer)
+            } catch { fail(error) }
+        }
+        guard options.remove, !verified.isEmpty else { return }
+        try await remove(verified, reading, vault)
+    }
+
+    private func seal(_ reading: FileReading, _ vault: some ImportDestination) async throws(VaultError) {
+        let copy: SecretBytes
+        do {
+            copy = try reading.file.bytes.withSecret { (bytes) throws(CryptoError) in try bytes.copy() }
+        } catch { throw VaultError(.failed, "no memory for \(printable(reading.file.path)): \(error.message)") }
+        try await vault.keepOriginal(copy, sha256: reading.file.sha256)
+    }
+
+    /// Records a grant that needs nothing, or gets nothing.
+    private mutating func leave(_ item: ImportItem, _ vault: some ImportDestination) async throws(VaultError) {
+        let result: ImportOutcome.Result = item.action == .unchanged ? .unchanged : .skipped
+        var state: EntryState = .active
+        if item.action == .unchanged {
+            state = try await vault.withEntry(item.name) { (summary, _) throws(VaultError) in summary.state }
+        }
+        outcomes.append(ImportOutcome(item: item, result: result, state: state))
+    }
+
+    /// Puts one grant into the vault and makes sure that it is there.
+    private mutating func take(
+        _ item: ImportItem,
+        _ reading: FileReading,
+        _ vault: some ImportDestination
+    ) async throws(VaultError) {
+        guard let grant = reading.contents.grants.first(where: { $0.value.pointer == item.pointer }) else {
+            throw VaultError(.temporary, "\(printable(item.path)) no longer holds the grant of \(item.name)")
+        }
+        let secrets = try ImportedSecrets(grant, options)
+        // Held until the file no longer has it, so that a crash in between leaves no second owner.
+        let mayRotate = item.hasRefreshToken && item.rotation != .never
+        let state: EntryState = mayRotate ? .held(.secondOwner) : .active
+        var result: ImportOutcome.Result = .unchanged
+        if item.action == .new {
+            var summary = grant.summary
+            summary.name = item.name
+            summary.state = state
+            summary.holds = secrets.value.fields
+            _ = try await vault.insert(summary, secrets.value)
+            result = .imported
+        } else if item.action == .update {
+            _ = try await vault.update(item.name) { (summary, kept) throws(VaultError) in
+                summary.adopt(grant.summary, state: state, now: now)
+                try secrets.copy(into: &kept)
+                summary.holds = kept.fields
+            }
+            result = .updated
+        }
+        let found = try await vault.withEntry(item.name) { (summary, kept) throws(VaultError) -> EntryState in
+            guard secrets.areIn(kept) else {
+                throw VaultError(
+                    .unsafe,
+                    "\(item.name) does not hold the tokens of \(printable(item.path)); the file is left as it is",
+                    hint: "vault show \(item.name)"
+                )
+            }
+            return summary.state
+        }
+        outcomes.append(ImportOutcome(item: item, result: result, state: found))
+    }
+
+    /// Takes verified grants out of the file and ends the hold that was there because of it.
+    private mutating func remove(
+        _ verified: Set<String>,
+        _ reading: FileReading,
+        _ vault: some ImportDestination
+    ) async throws(VaultError) {
+        if let link = items.first?.link {
+            throw VaultError(
+                .unsafe,
+                "\(printable(link)) is a symbolic link; no token is removed through one",
+                hint: "name the file itself: \(printable(reading.file.path))"
+            )
+        }
+        let removal = try TokenRemoval(reading: reading).remove(verified)
+        for index in outcomes.indices where verified.contains(outcomes[index].item.pointer) {
+            outcomes[index].removal = removal
+            guard outcomes[index].state == .held(.secondOwner), !outcomes[index].item.isCopy else { continue }
+            let changed = try await vault.update(outcomes[index].item.name) { (summary, _) throws(VaultError) in
+                if summary.state == .held(.secondOwner) { summary.state = .active }
+            }
+            outcomes[index].state = changed.state
+        }
+    }
+}
+
+/// The secrets of one grant, on their way from the file to the vault.
+private final class ImportedSecrets: Sendable {
+    let value: EntrySecrets
+
+    init(_ grant: FoundGrant, _ options: ImportOptions) throws(VaultError) {
+        var secrets: EntrySecrets
+        do throws(CryptoError) { secrets = try EntrySecrets() } catch { throw Self.memory(error) }
+        for (field, place) in grant.secrets { try Self.set(field, try place.secret(), &secrets) }
+        if let path = options.clientSecretFile, grant.summary.name.kind == .oauth, !secrets.has(.clientSecret) {
+            try Self.set(.clientSecret, try ClientSecretFile.read(path), &secrets)
+        }
+        value = secrets
+    }
+
+    /// Sets each of them, and leaves what the file does not have: no import loses a refresh token.
+    func copy(into other: inout EntrySecrets) throws(VaultError) {
+        for field in EntrySecrets.Field.allCases {
+            do throws(CryptoError) {
+                _ = try value.withField(field) { (bytes) throws(CryptoError) in try other.set(field, to: bytes) }
+            } catch { throw Self.memory(error) }
+        }
+    }
+
+    /// Whether another holds each of them, compared in constant time.
+    func areIn(_ other: borrowing EntrySecrets) -> Bool {
+        var same = true
+        for field in EntrySecrets.Field.allCases where value.has(field) {
+            let equal = value.withField(field) { mine in
+                other.withField(field) { theirs in constantTimeEqual(mine, theirs) } ?? false
+            }
+            if equal != true { same = false }
+        }
+        return same
+    }
+
+    private static func set(
+        _ field: EntrySecrets.Field,
+        _ secret: borrowing SecretBytes,
+        _ secrets: inout EntrySecrets
+    ) throws(VaultError) {
+        do throws(CryptoError) { try secrets.set(field, to: secret) } catch { throw memory(error) }
+    }
+
+    private static func memory(_ error: CryptoError) -> VaultError {
+        VaultError(.failed, "no memory for a secret: \(error.message)", underlying: error)
+    }
+}
+
+extension EntrySummary {
+    /// Takes over what a newer reading of the same grant says, and keeps what makes the entry the one it is.
+    fileprivate mutating func adopt(_ newer: EntrySummary, state: EntryState, now: Timestamp) {
+        self.state = state
+        expiry = newer.expiry
+        issuedAt = newer.issuedAt
+        source = newer.source
+        updatedAt = now
+        account = newer.account ?? account
+        issuer = newer.issuer ?? issuer
+        tokenType = newer.tokenType ?? tokenType
+        tokenEndpoint = newer.tokenEndpoint ?? tokenEndpoint
+        clientID = newer.clientID ?? clientID
+        if !newer.scopes.isEmpty { scopes = newer.scopes }
+        metadata.merge(newer.metadata) { $1 }
+    }
+}

@@ -1,0 +1,81 @@
+public import VaultAPI
+public import VaultCore
+
+/// One grant that an import found, and what it will do with it.
+///
+/// It holds no secret.
+public struct ImportItem: Hashable, Sendable {
+    /// What an import does with a grant.
+    public enum Action: String, Hashable, Sendable {
+        /// Makes an entry.
+        case new
+        /// Nothing: the vault has it already.
+        case unchanged
+        /// Replaces the tokens of the entry that came from the same place.
+        case update
+        /// Nothing, and says why: the vault's copy is newer, or the name is another's.
+        case conflict
+    }
+
+    /// The absolute path of the file.
+    public let path: String
+    /// The link that was given instead of it, where one was.
+    public let link: String?
+    /// The format it was read as.
+    public let format: String
+    /// The entry.
+    public internal(set) var name: EntryName
+    /// Where in the file the grant stands: a JSON pointer (RFC 6901).
+    public let pointer: String
+    /// SHA-256 of the file.
+    public let sha256: [UInt8]
+    /// Whose account it is, where the file says.
+    public let account: String?
+    /// The authorization server, where it is known.
+    public let issuer: String?
+    /// The scopes.
+    public let scopes: [String]
+    /// Until when the access token is valid.
+    public let expiry: Expiry
+    /// Whether the grant can be refreshed, if its client and endpoint are known.
+    public let hasRefreshToken: Bool
+    /// Whether a refresh spends the refresh token.
+    public let rotation: Rotation
+    /// What will be done.
+    public internal(set) var action: Action
+    /// Whether the entry will be held: another program may refresh the same grant.
+    public internal(set) var willBeHeld: Bool
+    /// Whether another entry or file has the same refresh token.
+    public internal(set) var isCopy = false
+    /// The file's permission bits, where group or others can reach it.
+    public let wideMode: UInt32?
+    /// Sentences that the user should read.
+    public internal(set) var notes: [String]
+}
+
+/// A path that could not be planned or imported.
+public struct ImportFailure: Sendable {
+    /// As it was given, or found below what was given.
+    public let path: String
+    /// Why.
+    public let error: VaultError
+}
+
+/// What an import would do.
+///
+/// It holds no secret: files are read again when it is carried out.
+public struct ImportPlan: Sendable {
+    /// In the order of the paths, and in each file in its own order.
+    public internal(set) var items: [ImportItem] = []
+    /// What was asked for and cannot be imported.
+    public internal(set) var failures: [ImportFailure] = []
+    /// How many files of a directory were passed over, because they are no token files.
+    public internal(set) var passedOver = 0
+    /// What it was made with.
+    public let options: ImportOptions
+
+    /// Whether carrying it out would change the vault or a file.
+    public var changesAnything: Bool {
+        items.contains { $0.action == .new || $0.action == .update || options.remove && $0.action == .unchanged }
+    }
+}

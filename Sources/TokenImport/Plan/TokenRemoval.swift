@@ -1,0 +1,103 @@
+internal import PrivateFiles
+internal import VaultAPI
+internal import VaultCrypto
+
+/// Takes grants that are safely in the vault out of their file.
+///
+/// What stays is kept byte for byte; a file in which nothing of value stays is deleted, which to the tools that own
+/// these files means "logged out". Between the last comparison and the rename lies an instant in which the owner may
+/// still write: it is as short as two system calls, and nothing short of the owner's own lock closes it.
+struct TokenRemoval {
+    let reading: FileReading
+
+    /// Removes the grants at these pointers and says how.
+    ///
+    /// - Throws: `.unsafe` for a link or a file with a second name, `.temporary` for one that is no longer what was
+    ///   sealed. The file is then as it was.
+    func remove(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
+        let path = reading.file.path
+        let grants = reading.contents.grants.filter { pointers.contains($0.value.pointer) }
+        let members = grants.flatMap { $0.members + $0.secrets.map(\.value) }.filter { $0.parent != nil }
+        let removed = Set(members.map(\.index))
+        let kept = reading.contents.grants.filter { !pointers.contains($0.value.pointer) }
+        if isWorthless(without: removed, beside: kept) {
+            _ = try confirm(path)
+            try withFiles { () throws(FileError) in try PrivateFiles.remove(path) }
+            return .deleted
+        }
+        let edited = try JSONEdit.removing(outermost(members, removed), from: reading.document)
+        try check(edited)
+        let status = try confirm(path)
+        try withFiles { () throws(FileError) in
+            try edited.withUnsafeBytes { (bytes) throws(FileError) in
+                try PrivateFiles.replace(path, contents: bytes, mode: status.mode & 0o777)
+            }
+        }
+        return .edited
+    }
+
+    /// Whether nothing would be left but what describes grants that are gone.
+    private func isWorthless(without removed: Set<Int32>, beside kept: [FoundGrant]) -> Bool {
+        let root = reading.document.root
+        guard root.kind == .object || root.kind == .array else { return false }
+        // A grant that stays, for whatever reason, makes all it stands in worth keeping.
+        guard kept.isEmpty else { return false }
+        return root.children.allSatisfy { child in
+            removed.contains(child.index) || child.kind == .null || reading.format.chaff.contains(child.name)
+                || isEmpty(child, without: removed)
+        }
+    }
+
+    /// Whether a container holds nothing, or nothing any more.
+    private func isEmpty(_ value: JSONValue, without removed: Set<Int32>) -> Bool {
+        guard value.kind == .object || value.kind == .array else { return false }
+        return value.children.allSatisfy { removed.contains($0.index) }
+    }
+
+    /// The members that do not stand inside another one of them.
+    private func outermost(_ members: [JSONValue], _ removed: Set<Int32>) -> [JSONValue] {
+        members.filter { member in
+            var above = member.parent
+            while let container = above {
+                if removed.contains(container.index) { return false }
+                above = container.parent
+            }
+            return true
+        }
+    }
+
+    /// The edited text has to be JSON: what its owner could not read would cost more than a token.
+    private func check(_ edited: borrowing SecretBytes) throws(VaultError) {
+        do throws(JSONFault) {
+            _ = try edited.withUnsafeBytes { (bytes) throws(JSONFault) in try JSONParser.parse(bytes) }
+        } catch {
+            throw VaultError(.failed, "\(reading.document.subject) cannot be edited: \(error.reason)")
+        }
+    }
+
+    /// Opens the file once more and compares all of it with what was sealed.
+    private func confirm(_ path: String) throws(VaultError) -> FileStatus {
+        let current = try TokenFile.read(path)
+        guard current.status.links == 1 else {
+            throw VaultError(
+                .unsafe,
+                "\(printable(path)) has \(current.status.links) names (hard links); taking the token out of one leaves "
+                    + "it in the others",
+                hint: "remove the other names and import again with --remove"
+            )
+        }
+        let same = current.bytes.withSecret { now in
+            reading.file.bytes.withSecret { then in now.equals(then) }
+        }
+        guard same, current.status.device == reading.file.status.device,
+            current.status.inode == reading.file.status.inode
+        else {
+            throw VaultError(
+                .temporary,
+                "\(printable(path)) changed after it was sealed and is left as it is",
+                hint: "end the program that owns it and import again with --remove"
+            )
+        }
+        return current.status
+    }
+}
