@@ -94,5 +94,12 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+
+        .testTarget(
+            name: "TokenImportTests",
+            dependencies: ["TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],
+            resources: [.copy("Fixtures")],
+            swiftSettings: strict
+        ),
     ]
 )

@@ -1,0 +1,339 @@
+import Foundation
+import Testing
+import VaultAPI
+import VaultCore
+
+@testable import TokenImport
+
+/// Plans and their execution, from files to a vault and back out of the files.
+struct ImportTests {
+    private let directory: TestDirectory
+    private let vault = MemoryVault()
+
+    init() throws { directory = try TestDirectory() }
+
+    private func plan(
+        _ paths: [String],
+        _ vault: MemoryVault? = nil,
+        _ change: (inout ImportOptions) -> Void = { _ in }
+    ) async throws -> ImportPlan {
+        var options = ImportOptions()
+        change(&options)
+        return try await ImportPlan.make(paths, options: options, for: vault ?? self.vault, now: testNow)
+    }
+
+    @discardableResult
+    private func run(
+        _ paths: [String],
+        _ change: (inout ImportOptions) -> Void = { _ in }
+    ) async throws -> ImportReport {
+        try await plan(paths, nil, change).execute(into: vault, now: testNow)
+    }
+
+    @Test func importsAndKeepsTheFile() async throws {
+        let file = try directory.copy("codex/auth.json")
+        let before = try directory.text(file)
+        let report = try await run([file])
+        #expect(report.code == nil)
+        #expect(report.outcomes.map(\.result) == [.imported])
+        #expect(vault.summary("codex")?.state == .held(.secondOwner))
+        #expect(vault.summary("codex")?.source?.path == file)
+        #expect(vault.summary("codex")?.holds == [.accessToken, .refreshToken, .idToken])
+        #expect(vault.text("codex", .refreshToken) == "rt-EXAMPLE")
+        #expect(try directory.text(file) == before)
+        #expect(vault.sealedOriginals.values.first == before.utf8.count)
+        #expect(vault.calls == ["seal", "insert oauth:codex", "read oauth:codex"])
+    }
+
+    @Test func importingAgainChangesNothing() async throws {
+        let file = try directory.copy("claude/.credentials.json")
+        try await run([file])
+        let again = try await plan([file])
+        #expect(again.items.map(\.action) == [.unchanged, .unchanged])
+        #expect(!again.changesAnything)
+        let report = await again.execute(into: vault, now: testNow)
+        #expect(report.code == nil)
+        #expect(report.outcomes.map(\.result) == [.unchanged, .unchanged])
+        #expect(vault.names == ["oauth:claude", "oauth:claude-mcp-example"])
+    }
+
+    @Test(arguments: [
+        ("codex/auth.json", "codex/auth.json", ["oauth:codex"]),
+        ("codex/auth.apikey.json", "codex/auth.json", ["static:codex"]),
+        ("gemini/oauth_creds.json", ".gemini/oauth_creds.json", ["oauth:gemini"]),
+        ("agentos/auth/openai.json", ".agentos/auth/openai.json", ["oauth:agentos-openai"]),
+        ("generic/go-oauth2-token.json", "token.json", ["oauth:token"]),
+        ("google-auth-python/token.json", "token.json", ["oauth:google-token"]),
+        ("gcloud/application_default_credentials.json", "adc.json", ["oauth:google-adc"]),
+        (
+            "goose/databricks/oauth/ddfabbbe6a7faeb6fd162bb4f7c8d9bdd15443c6be633a41a9f8fa8cb17c362b.json",
+            "ddfabbbe6a7faeb6fd162bb4f7c8d9bdd15443c6be633a41a9f8fa8cb17c362b.json",
+            ["oauth:goose-databricks-ddfabbbe"]
+        ),
+    ])
+    func deletesAFileWithNothingElseInIt(_ fixture: String, _ place: String, _ names: [String]) async throws {
+        let file = try directory.copy(fixture, to: place)
+        let report = try await run([file]) { $0.remove = true }
+        #expect(report.code == nil, "\(report.lines)")
+        #expect(report.outcomes.map(\.removal) == [.deleted])
+        #expect(vault.names == names)
+        #expect(vault.summary(names[0])?.state == .active)
+        #expect(!directory.exists(file))
+    }
+
+    @Test func cutsClaudesGrantsOutAndKeepsTheRest() async throws {
+        let file = try directory.copy("claude/.credentials.json")
+        try FileManager.default.setAttributes([.posixPermissions: 0o640], ofItemAtPath: file)
+        let report = try await run([file]) { $0.remove = true }
+        #expect(report.outcomes.map(\.removal) == [.edited, .edited])
+        #expect(
+            try directory.text(file)
+                == #"{"mcpOAuth":{"unfinished|fedcba9876543210":{"serverName":"unfinished","serverUrl":"https://other.example.com/mcp","accessToken":"","expiresAt":0}},"organizationUuid":"00000000-0000-0000-0000-000000000000"}"#
+        )
+        let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+        #expect(mode == 0o640)
+        #expect(vault.summary("claude")?.state == .active)
+        #expect(vault.summary("claude-mcp-example")?.state == .active)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: directory.path + "/claude") == [".credentials.json"]
+        )
+    }
+
+    @Test func keepsUnknownMembersByteForByte() async throws {
+        let file = try directory.write(
+            "t.json",
+            "{\n  \"note\": \"\\u0041 1.50\",\n  \"access_token\": \"a\",\n  \"n\": 1.50e1,\n  \"expires_at\": 1\n}\n"
+        )
+        try await run([file]) { $0.remove = true }
+        #expect(try directory.text(file) == "{\n  \"note\": \"\\u0041 1.50\",\n  \"n\": 1.50e1\n}\n")
+    }
+
+    @Test func takesBothOfCodexAndDeletes() async throws {
+        let text = try Fixture.text("codex/auth.json").replacingOccurrences(
+            of: "\"OPENAI_API_KEY\": null",
+            with: "\"OPENAI_API_KEY\": \"sk-EXAMPLE\""
+        )
+        let file = try directory.write("auth.json", text)
+        let report = try await run([file]) { $0.remove = true }
+        #expect(vault.names == ["oauth:codex", "static:codex"])
+        #expect(report.outcomes.map(\.removal) == [.deleted, .deleted])
+        #expect(!directory.exists(file))
+    }
+
+    @Test func leavesOtherSecretsOfCodexInTheFile() async throws {
+        let file = try directory.write(
+            "auth.json",
+            #"{"OPENAI_API_KEY":"sk-EXAMPLE","personal_access_token":"pat-EXAMPLE"}"#
+        )
+        let plan = try await plan([file])
+        #expect(plan.items.first?.notes.contains { $0.contains("personal_access_token") } == true)
+        try await run([file]) { $0.remove = true }
+        #expect(try directory.text(file) == #"{"personal_access_token":"pat-EXAMPLE"}"#)
+    }
+
+    @Test func removesLaterWhatWasImportedBefore() async throws {
+        let file = try directory.copy("codex/auth.json")
+        try await run([file])
+        #expect(vault.summary("codex")?.state == .held(.secondOwner))
+        let report = try await run([file]) { $0.remove = true }
+        #expect(report.outcomes.map(\.result) == [.unchanged])
+        #expect(report.outcomes.map(\.removal) == [.deleted])
+        #expect(vault.summary("codex")?.state == .active)
+    }
+
+    @Test func keepsTheFileIfTheVaultDoesNotHoldItsTokens() async throws {
+        let file = try directory.copy("codex/auth.json")
+        let lying = MemoryVault(corruptsSecrets: true)
+        let plan = try await plan([file], lying) { $0.remove = true }
+        let report = await plan.execute(into: lying, now: testNow)
+        #expect(report.code == .unsafe)
+        #expect(directory.exists(file))
+        let full = MemoryVault(failsToInsert: true)
+        let failed = await (try await self.plan([file], full) { $0.remove = true }).execute(into: full, now: testNow)
+        #expect(failed.code == .unavailable)
+        #expect(directory.exists(file))
+    }
+
+    @Test func doesNotImportWhatChangedSinceThePlan() async throws {
+        let file = try directory.copy("codex/auth.json")
+        let plan = try await plan([file]) { $0.remove = true }
+        try directory.write("codex/auth.json", try directory.text(file) + "\n")
+        let report = await plan.execute(into: vault, now: testNow)
+        #expect(report.code == .temporary)
+        #expect(report.failures.first?.error.message.contains("changed since it was looked at") == true)
+        #expect(vault.names.isEmpty)
+        #expect(directory.exists(file))
+    }
+
+    @Test func takesTheOwnersNewerTokensWhileHeld() async throws {
+        let file = try directory.write(
+            "t.json",
+            #"{"access_token":"a1","refresh_token":"r1","expires_at":1893456000}"#
+        )
+        try await run([file])
+        try directory.write("t.json", #"{"access_token":"a2","refresh_token":"r2","expires_at":1893459600}"#)
+        let newer = try await run([file])
+        #expect(newer.outcomes.map(\.result) == [.updated])
+        #expect(vault.text("t", .refreshToken) == "r2")
+        #expect(vault.summary("t")?.expiry == .known(try #require(Timestamp(seconds: 1_893_459_600))))
+        try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1","expires_at":1893456000}"#)
+        let older = try await run([file])
+        #expect(older.outcomes.map(\.result) == [.skipped])
+        #expect(older.code == .unsafe)
+        #expect(vault.text("t", .refreshToken) == "r2")
+    }
+
+    @Test func doesNotOverwriteWhatTheVaultRefreshes() async throws {
+        let file = try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1"}"#)
+        try await run([file])
+        vault.change("t") { $0.state = .active }
+        try directory.write("t.json", #"{"access_token":"a2","refresh_token":"r2"}"#)
+        let plan = try await plan([file])
+        #expect(plan.items.map(\.action) == [.conflict])
+        try directory.write("t.json", #"{ "access_token":"a1","refresh_token":"r1"}"#)
+        #expect(try await self.plan([file]).items.map(\.action) == [.unchanged])
+    }
+
+    @Test func numbersNamesThatAreTaken() async throws {
+        let first = try directory.write("a/t.json", #"{"access_token":"1"}"#)
+        let second = try directory.write("b/t.json", #"{"access_token":"2"}"#)
+        let third = try directory.write("c/t.json", #"{"access_token":"3"}"#)
+        try await run([first])
+        try await run([second, third])
+        #expect(vault.names == ["oauth:t", "oauth:t-2", "oauth:t-3"])
+        #expect(vault.text("t-3", .accessToken) == "3")
+        #expect(try await plan([third, second, first]).items.allSatisfy { $0.action == .unchanged })
+    }
+
+    @Test func noticesTheSameRefreshTokenInTwoPlaces() async throws {
+        let codex = try directory.copy("codex/auth.json")
+        let copy = try directory.copy("codex/auth.json", to: "backup/auth.json")
+        let both = try await plan([codex, copy]) { $0.remove = true }
+        #expect(both.items.map(\.isCopy) == [false, true])
+        #expect(both.items.map(\.willBeHeld) == [false, true])
+        #expect(both.items[1].notes.contains { $0.contains("oauth:codex") })
+        try await run([codex])
+        let later = try await plan([copy])
+        #expect(later.items.first?.isCopy == true)
+        #expect(later.items.first?.name.description == "oauth:codex-2")
+        try await run([copy]) { $0.remove = true }
+        #expect(vault.summary("codex-2")?.state == .held(.secondOwner))
+    }
+
+    @Test func holdsOnlyWhatRotates() async throws {
+        let google = try directory.copy("google-auth-python/token.json")
+        let plain = try directory.write("plain.json", #"{"access_token":"a"}"#)
+        let rotating = try directory.write("r.json", #"{"access_token":"a","refresh_token":"r"}"#)
+        let plan = try await plan([google, plain, rotating])
+        #expect(plan.items.map(\.willBeHeld) == [false, false, true])
+        let removing = try await self.plan([google, plain, rotating]) { $0.remove = true }
+        #expect(removing.items.map(\.willBeHeld) == [false, false, false])
+    }
+
+    @Test func givesTheNameThatWasAskedFor() async throws {
+        let file = try directory.copy("codex/auth.json")
+        try await run([file]) { $0.name = "mine" }
+        #expect(vault.names == ["oauth:mine"])
+        let other = try directory.write("x.json", #"{"access_token":"x"}"#)
+        let taken = try await plan([other]) { $0.name = "oauth:mine" }
+        #expect(taken.items.map(\.action) == [.conflict])
+        let claude = try directory.copy("claude/.credentials.json")
+        await #expect(throws: VaultError.self) { try await plan([claude]) { $0.name = "one" } }
+        let wrongKind = try await plan([other]) { $0.name = "static:x" }
+        #expect(wrongKind.failures.first?.error.code == .usage)
+        await #expect(throws: VaultError.self) { try await plan([other]) { $0.name = "../x" } }
+    }
+
+    @Test func fillsInWhatTheFileDoesNotSay() async throws {
+        let secret = try directory.write("secret", "cs-EXAMPLE\n")
+        let file = try directory.write("t.json", #"{"access_token":"a","refresh_token":"r"}"#)
+        try await run([file]) {
+            $0.tokenURL = "https://as.example.com/token"
+            $0.clientID = "c"
+            $0.clientSecretFile = secret
+            $0.issuer = "https://as.example.com"
+            $0.resource = "https://mcp.example.com/mcp"
+            $0.scopes = ["x"]
+        }
+        let summary = try #require(vault.summary("t"))
+        #expect(summary.tokenEndpoint == "https://as.example.com/token")
+        #expect(summary.clientID == "c")
+        #expect(summary.issuer == "https://as.example.com")
+        #expect(summary.resource == "https://mcp.example.com/mcp")
+        #expect(summary.scopes == ["x"])
+        #expect(summary.clientAuthentication == "client_secret_basic")
+        #expect(vault.text("t", .clientSecret) == "cs-EXAMPLE")
+        await #expect(throws: VaultError.self) { try await plan([file]) { $0.tokenURL = "http://as.example.com" } }
+    }
+
+    @Test func goesOnAfterABadFile() async throws {
+        let good = try directory.copy("codex/auth.json")
+        let bad = try directory.write("bad.json", "{\"access_token\":")
+        let report = try await run([bad, good, directory.path + "/absent"])
+        #expect(report.code == .partial)
+        #expect(report.failures.map(\.error.code.exitStatus).sorted() == [4, 7])
+        #expect(vault.names == ["oauth:codex"])
+        #expect(try await run([bad]).code == .damaged)
+    }
+
+    @Test func walksADirectory() async throws {
+        try directory.copy("codex/auth.json", to: "t/.codex/auth.json")
+        try directory.copy("claude/.credentials.json", to: "t/.claude/.credentials.json")
+        try directory.write("t/settings.json", "{ // comment\n}")
+        try directory.write("t/readme.md", "access_token")
+        try directory.write("t/empty", "")
+        try directory.write("t/broken.json", "{\"access_token\": \"x")
+        try directory.copy("opencode/auth.json", to: "t/opencode/auth.json")
+        try FileManager.default.createSymbolicLink(
+            atPath: directory.path + "/t/loop",
+            withDestinationPath: directory.path + "/t"
+        )
+        let plan = try await plan([directory.path + "/t/./../t", directory.path + "/t/.codex/auth.json"])
+        #expect(
+            plan.items.map(\.name.description).sorted() == ["oauth:claude", "oauth:claude-mcp-example", "oauth:codex"]
+        )
+        #expect(plan.failures.map(\.error.code.exitStatus).sorted() == [1, 7])
+        #expect(plan.passedOver == 4)
+    }
+
+    @Test func plansThousandsOfFiles() async throws {
+        for index in 0..<1_500 {
+            try directory.write(
+                "many/t\(index).json",
+                "{\"access_token\":\"a\(index)\",\"refresh_token\":\"r\(index)\"}"
+            )
+        }
+        let plan = try await plan([directory.path + "/many"])
+        #expect(plan.items.count == 1_500)
+    }
+
+    @Test func thePlanHoldsNoSecret() async throws {
+        let file = try directory.write(
+            "t.json",
+            #"{"access_token":"canary-91c4","refresh_token":"canary-91c4","client_secret":"canary-91c4","expires_at":1}"#
+        )
+        let plan = try await plan([file])
+        var dumped = ""
+        dump(plan, to: &dumped)
+        #expect(!"\(plan) \(dumped) \(plan.lines)".contains("canary"))
+        let report = await plan.execute(into: vault, now: testNow)
+        var reported = ""
+        dump(report, to: &reported)
+        #expect(!"\(report) \(reported) \(report.lines)".contains("canary"))
+    }
+
+    @Test func tellsOfWideModes() async throws {
+        let file = try directory.write("t.json", #"{"access_token":"a"}"#, mode: 0o644)
+        let plan = try await plan([file])
+        #expect(plan.items.first?.wideMode == 0o644)
+        #expect(plan.lines.contains { $0.contains("mode 0644") })
+    }
+
+    @Test func rendersOneLineForEachGrant() async throws {
+        let file = try directory.write("a\u{1B}[31m.json", #"{"access_token":"a","expires_at":1893456000}"#)
+        let lines = try await plan([file]).lines
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("\u{1B}") == false)
+        #expect(lines.first?.contains("2030-01-01T00:00:00Z") == true)
+    }
+}
