@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import VaultAPI
 import VaultCore
+import VaultCrypto
 
 @testable import TokenImport
 
@@ -264,6 +265,86 @@ struct ImportTests {
         #expect(summary.clientAuthentication == "client_secret_basic")
         #expect(vault.text("t", .clientSecret) == "cs-EXAMPLE")
         await #expect(throws: VaultError.self) { try await plan([file]) { $0.tokenURL = "http://as.example.com" } }
+    }
+
+    @Test func addsWhatOptionsSayLater() async throws {
+        let secret = try directory.write("secret", "cs-EXAMPLE")
+        let file = try directory.copy(
+            "goose/databricks/oauth/ddfabbbe6a7faeb6fd162bb4f7c8d9bdd15443c6be633a41a9f8fa8cb17c362b.json"
+        )
+        try await run([file])
+        #expect(vault.summary("goose-databricks-ddfabbbe")?.clientID == nil)
+        let completing = try await plan([file]) {
+            $0.host = "https://example.cloud.databricks.com"
+            $0.clientSecretFile = secret
+        }
+        #expect(completing.items.map(\.action) == [.update])
+        #expect(completing.items.map(\.completesOnly) == [true])
+        let report = await completing.execute(into: vault, now: testNow)
+        #expect(report.outcomes.map(\.result) == [.updated])
+        let summary = try #require(vault.summary("goose-databricks-ddfabbbe"))
+        #expect(summary.clientID == "databricks-cli")
+        #expect(summary.issuer == "https://example.cloud.databricks.com/oidc")
+        #expect(summary.state == .held(.secondOwner))
+        #expect(vault.text("goose-databricks-ddfabbbe", .clientSecret) == "cs-EXAMPLE")
+        let again = try await plan([file]) { $0.host = "https://example.cloud.databricks.com" }
+        #expect(again.items.map(\.action) == [.unchanged])
+    }
+
+    @Test func addingFactsLeavesRefreshedTokensAlone() async throws {
+        let file = try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1"}"#)
+        try await run([file])
+        try await refresh("t", access: "a9", refresh: "r9")
+        let report = try await run([file]) { $0.tokenURL = "https://as.example.com/token" }
+        #expect(report.code == nil)
+        #expect(vault.summary("t")?.tokenEndpoint == "https://as.example.com/token")
+        #expect(vault.text("t", .refreshToken) == "r9")
+        #expect(vault.summary("t")?.state == .active)
+        // The file's token is another now: it is not taken out unseen.
+        let removing = try await run([file]) { $0.remove = true }
+        #expect(removing.failures.map(\.error.code) == [.unsafe])
+        #expect(directory.exists(file))
+    }
+
+    private func refresh(_ name: String, access: String, refresh: String) async throws {
+        _ = try await vault.update(try EntryName(parsing: name)) { (summary, secrets) throws(VaultError) in
+            summary.state = .active
+            do throws(CryptoError) {
+                try secrets.set(.accessToken, to: try SecretBytes(Array(access.utf8)))
+                try secrets.set(.refreshToken, to: try SecretBytes(Array(refresh.utf8)))
+            } catch { throw VaultError(.failed, error.message) }
+        }
+    }
+
+    @Test func waitsForTheOwnersLock() async throws {
+        let file = try directory.copy("claude/.credentials.json", to: ".claude/.credentials.json")
+        let lock = directory.path + "/.claude/.storage-write"
+        try FileManager.default.createDirectory(atPath: lock, withIntermediateDirectories: false)
+        let report = try await run([file]) { $0.remove = true }
+        #expect(report.code == .partial)
+        #expect(report.failures.map(\.error.code) == [.temporary])
+        #expect(try directory.text(file).contains("claudeAiOauth"))
+        #expect(vault.summary("claude")?.state == .held(.secondOwner))
+        // Two minutes without a touch: its holder is gone.
+        let past = Date(timeIntervalSinceNow: -120)
+        try FileManager.default.setAttributes([.modificationDate: past], ofItemAtPath: lock)
+        #expect(try await run([file]) { $0.remove = true }.code == nil)
+        #expect(!directory.exists(lock))
+        #expect(!directory.exists(directory.path + "/.claude.lock"))
+        #expect(vault.summary("claude")?.state == .active)
+    }
+
+    @Test func narrowsAPlanToOneEntry() async throws {
+        let file = try directory.copy("claude/.credentials.json")
+        let plan = try await plan([file]).only(try EntryName(parsing: "claude-mcp-example"))
+        var removing = try await self.plan([file]) { $0.remove = true }
+        removing = removing.only(try EntryName(parsing: "claude-mcp-example"))
+        #expect(plan.items.count == 1)
+        let report = await removing.execute(into: vault, now: testNow)
+        #expect(report.outcomes.map(\.removal) == [.edited])
+        #expect(vault.names == ["oauth:claude-mcp-example"])
+        #expect(try directory.text(file).contains("claudeAiOauth"))
+        #expect(try !directory.text(file).contains("rt-EXAMPLE-mcp"))
     }
 
     @Test func goesOnAfterABadFile() async throws {

@@ -12,7 +12,12 @@ extension VaultError {
             case .exists: .failed
             default: .unavailable
             }
-        self.init(code, "\(printable(error.path)) \(printable(error.message))", hint: error.hint, underlying: error)
+        self.init(
+            code,
+            "\(printable(error.path)) \(printable(error.message))",
+            hint: error.hint.map(printable),
+            underlying: error
+        )
     }
 }
 

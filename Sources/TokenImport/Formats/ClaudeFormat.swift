@@ -9,6 +9,13 @@ struct ClaudeFormat: TokenFileFormat {
         root.has("claudeAiOauth") || root.has("mcpOAuth") || root.has("mcpOAuthClientConfig") ? .yes : .no
     }
 
+    /// Only where Claude Code itself would look for them: a copy elsewhere has no owner at work.
+    func locks(at path: TokenPath) -> [String] {
+        guard path.lies(in: "claude") else { return [] }
+        let directory = path.ancestor(1)
+        return [directory + "/.storage-write", directory + "/.oauth_refresh.lock", directory + ".lock"]
+    }
+
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         var contents = FileContents()
         if let own = root["claudeAiOauth"], own.kind != .null {

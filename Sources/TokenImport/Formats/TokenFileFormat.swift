@@ -17,11 +17,14 @@ protocol TokenFileFormat: Sendable {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents
     /// Members of the document that are worth nothing without a grant: where only they would be left, the file goes.
     var chaff: Set<String> { get }
+    /// Directories that the owning program makes as locks and that an edit has to hold.
+    func locks(at path: TokenPath) -> [String]
 }
 
 extension TokenFileFormat {
     var aliases: [String] { [] }
     var chaff: Set<String> { [] }
+    func locks(at path: TokenPath) -> [String] { [] }
 }
 
 /// What a format says about a file.

@@ -129,14 +129,22 @@ private struct FileExecution {
             result = .imported
         } else if item.action == .update {
             _ = try await vault.update(item.name) { (summary, kept) throws(VaultError) in
-                summary.adopt(grant.summary, state: state, now: now)
-                try secrets.copy(into: &kept)
+                if item.completesOnly {
+                    summary.complete(from: grant.summary)
+                    summary.updatedAt = now
+                    if !kept.has(.clientSecret) { try secrets.copy(.clientSecret, into: &kept) }
+                } else {
+                    summary.adopt(grant.summary, state: state, now: now)
+                    for field in EntrySecrets.Field.allCases { try secrets.copy(field, into: &kept) }
+                }
                 summary.holds = kept.fields
             }
             result = .updated
         }
         let found = try await vault.withEntry(item.name) { (summary, kept) throws(VaultError) -> EntryState in
-            guard secrets.areIn(kept) else {
+            // Where only facts were added, the vault may have refreshed since, and nothing hangs on the comparison
+            // unless the file is to lose its token.
+            guard item.completesOnly && !options.remove || secrets.areIn(kept) else {
                 throw VaultError(
                     .unsafe,
                     "\(item.name) does not hold the tokens of \(printable(item.path)); the file is left as it is",
@@ -162,79 +170,14 @@ private struct FileExecution {
             )
         }
         let removal = try TokenRemoval(reading: reading).remove(verified)
-        for index in outcomes.indices where verified.contains(outcomes[index].item.pointer) {
-            outcomes[index].removal = removal
+        let done = outcomes.indices.filter { verified.contains(outcomes[$0].item.pointer) }
+        for index in done { outcomes[index].removal = removal }
+        for index in done {
             guard outcomes[index].state == .held(.secondOwner), !outcomes[index].item.isCopy else { continue }
             let changed = try await vault.update(outcomes[index].item.name) { (summary, _) throws(VaultError) in
                 if summary.state == .held(.secondOwner) { summary.state = .active }
             }
             outcomes[index].state = changed.state
         }
-    }
-}
-
-/// The secrets of one grant, on their way from the file to the vault.
-private final class ImportedSecrets: Sendable {
-    let value: EntrySecrets
-
-    init(_ grant: FoundGrant, _ options: ImportOptions) throws(VaultError) {
-        var secrets: EntrySecrets
-        do throws(CryptoError) { secrets = try EntrySecrets() } catch { throw Self.memory(error) }
-        for (field, place) in grant.secrets { try Self.set(field, try place.secret(), &secrets) }
-        if let path = options.clientSecretFile, grant.summary.name.kind == .oauth, !secrets.has(.clientSecret) {
-            try Self.set(.clientSecret, try ClientSecretFile.read(path), &secrets)
-        }
-        value = secrets
-    }
-
-    /// Sets each of them, and leaves what the file does not have: no import loses a refresh token.
-    func copy(into other: inout EntrySecrets) throws(VaultError) {
-        for field in EntrySecrets.Field.allCases {
-            do throws(CryptoError) {
-                _ = try value.withField(field) { (bytes) throws(CryptoError) in try other.set(field, to: bytes) }
-            } catch { throw Self.memory(error) }
-        }
-    }
-
-    /// Whether another holds each of them, compared in constant time.
-    func areIn(_ other: borrowing EntrySecrets) -> Bool {
-        var same = true
-        for field in EntrySecrets.Field.allCases where value.has(field) {
-            let equal = value.withField(field) { mine in
-                other.withField(field) { theirs in constantTimeEqual(mine, theirs) } ?? false
-            }
-            if equal != true { same = false }
-        }
-        return same
-    }
-
-    private static func set(
-        _ field: EntrySecrets.Field,
-        _ secret: borrowing SecretBytes,
-        _ secrets: inout EntrySecrets
-    ) throws(VaultError) {
-        do throws(CryptoError) { try secrets.set(field, to: secret) } catch { throw memory(error) }
-    }
-
-    private static func memory(_ error: CryptoError) -> VaultError {
-        VaultError(.failed, "no memory for a secret: \(error.message)", underlying: error)
-    }
-}
-
-extension EntrySummary {
-    /// Takes over what a newer reading of the same grant says, and keeps what makes the entry the one it is.
-    fileprivate mutating func adopt(_ newer: EntrySummary, state: EntryState, now: Timestamp) {
-        self.state = state
-        expiry = newer.expiry
-        issuedAt = newer.issuedAt
-        source = newer.source
-        updatedAt = now
-        account = newer.account ?? account
-        issuer = newer.issuer ?? issuer
-        tokenType = newer.tokenType ?? tokenType
-        tokenEndpoint = newer.tokenEndpoint ?? tokenEndpoint
-        clientID = newer.clientID ?? clientID
-        if !newer.scopes.isEmpty { scopes = newer.scopes }
-        metadata.merge(newer.metadata) { $1 }
     }
 }

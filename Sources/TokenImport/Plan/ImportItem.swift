@@ -39,6 +39,8 @@ public struct ImportItem: Hashable, Sendable {
     public let expiry: Expiry
     /// Whether the grant can be refreshed, if its client and endpoint are known.
     public let hasRefreshToken: Bool
+    /// Whether an update leaves the tokens alone and only adds what options now say of the client or the server.
+    public internal(set) var completesOnly = false
     /// Whether a refresh spends the refresh token.
     public let rotation: Rotation
     /// What will be done.
@@ -73,6 +75,13 @@ public struct ImportPlan: Sendable {
     public internal(set) var passedOver = 0
     /// What it was made with.
     public let options: ImportOptions
+
+    /// The part of the plan that concerns one entry: for looking at an imported entry's file again.
+    public func only(_ name: EntryName) -> ImportPlan {
+        var plan = self
+        plan.items = items.filter { $0.name == name }
+        return plan
+    }
 
     /// Whether carrying it out would change the vault or a file.
     public var changesAnything: Bool {

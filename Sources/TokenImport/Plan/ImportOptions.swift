@@ -31,10 +31,12 @@ public struct ImportOptions: Hashable, Sendable {
 
     /// Checks what can be checked without a file.
     ///
-    /// - Throws: `.usage` for an unknown format or a name's wrong form, `.unsafe` for a URL that is no `https`.
+    /// - Throws: `.usage` for an unknown format, `.unsafe` for a name's wrong form or a URL that is no `https`, and the
+    ///   errors of the file with the client secret.
     func check() throws(VaultError) {
         if let format { _ = try Formats.named(format) }
         if let name { _ = try EntryName(parsing: name) }
+        if let clientSecretFile { _ = try ClientSecretFile.read(clientSecretFile) }
         for (option, url) in [("--token-url", tokenURL), ("--issuer", issuer), ("--resource", resource)] {
             guard let url, !Endpoint.isAcceptable(url) else { continue }
             throw VaultError(

@@ -190,6 +190,7 @@ struct ImportPlanner {
         if let entry = bySource[Self.place(candidate.path, item.pointer)] {
             item.name = entry.name
             try await compare(&item, grant, entry, vault)
+            if item.action == .unchanged { settle(&item, grant, entry, canRemove) }
         } else {
             try choose(&item)
         }
@@ -256,6 +257,18 @@ struct ImportPlanner {
                     : "the vault refreshes \(entry.name) itself, and the file does not say that it is newer"
             )
         }
+    }
+
+    /// Says what becomes of an entry that has the file's tokens: what it lacks and options now say is added, and its
+    /// hold ends with the file's token.
+    private func settle(_ item: inout ImportItem, _ grant: FoundGrant, _ entry: EntrySummary, _ canRemove: Bool) {
+        let addsSecret = plan.options.clientSecretFile != nil && !entry.holds.contains(.clientSecret)
+        if entry.lacksFacts(of: grant.summary) || addsSecret && entry.name.kind == .oauth {
+            item.action = .update
+            item.completesOnly = true
+            item.notes.append("adds what is now known of its client or server; the tokens stay as they are")
+        }
+        item.willBeHeld = !entry.state.isVaultOwned && !(canRemove && entry.state == .held(.secondOwner))
     }
 
     private enum Order { case older, newer }

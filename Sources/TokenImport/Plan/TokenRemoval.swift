@@ -6,7 +6,7 @@ internal import VaultCrypto
 ///
 /// What stays is kept byte for byte; a file in which nothing of value stays is deleted, which to the tools that own
 /// these files means "logged out". Between the last comparison and the rename lies an instant in which the owner may
-/// still write: it is as short as two system calls, and nothing short of the owner's own lock closes it.
+/// still write: it is as short as two system calls, and only the owner's own lock, where it has one, closes it.
 struct TokenRemoval {
     let reading: FileReading
 
@@ -15,6 +15,11 @@ struct TokenRemoval {
     /// - Throws: `.unsafe` for a link or a file with a second name, `.temporary` for one that is no longer what was
     ///   sealed. The file is then as it was.
     func remove(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
+        let locks = reading.format.locks(at: TokenPath(reading.file.path))
+        return try OwnerLock.holding(locks) { () throws(VaultError) in try removeUnderLock(pointers) }
+    }
+
+    private func removeUnderLock(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
         let path = reading.file.path
         let grants = reading.contents.grants.filter { pointers.contains($0.value.pointer) }
         let members = grants.flatMap { $0.members + $0.secrets.map(\.value) }.filter { $0.parent != nil }

@@ -1,0 +1,39 @@
+internal import VaultCore
+
+extension EntrySummary {
+    /// Whether another reading of the same grant knows what this entry does not.
+    func lacksFacts(of other: EntrySummary) -> Bool {
+        var completed = self
+        completed.complete(from: other)
+        return completed != self
+    }
+
+    /// Fills in what is missing, and changes nothing that is there.
+    mutating func complete(from other: EntrySummary) {
+        provider = provider ?? other.provider
+        issuer = issuer ?? other.issuer
+        account = account ?? other.account
+        clientID = clientID ?? other.clientID
+        tokenEndpoint = tokenEndpoint ?? other.tokenEndpoint
+        clientAuthentication = clientAuthentication ?? other.clientAuthentication
+        resource = resource ?? other.resource
+        tokenType = tokenType ?? other.tokenType
+        if scopes.isEmpty { scopes = other.scopes }
+        if rotation == .unknown { rotation = other.rotation }
+        metadata.merge(other.metadata) { mine, _ in mine }
+    }
+
+    /// Takes over what a newer reading of the same grant says, and keeps what makes the entry the one it is.
+    mutating func adopt(_ newer: EntrySummary, state: EntryState, now: Timestamp) {
+        self.state = state
+        expiry = newer.expiry
+        issuedAt = newer.issuedAt
+        source = newer.source
+        updatedAt = now
+        account = newer.account ?? account
+        tokenType = newer.tokenType ?? tokenType
+        if !newer.scopes.isEmpty { scopes = newer.scopes }
+        metadata.merge(newer.metadata) { $1 }
+        complete(from: newer)
+    }
+}
