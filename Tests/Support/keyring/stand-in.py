@@ -9,7 +9,7 @@
   dismissed        is locked; its prompt is dismissed by the user
   unlocks          is locked; its prompt is answered, and then it has the item
   forgetful        finds nothing at the first search and the item at the second
-  liar             answers the first search with another type than it should
+  liar             answers searches with an error whose message would clear a terminal
 
 The item's value is the base64 text of 32 letters A. Each method call is a line in $PRIVATE_BUS_ROOT/calls. "ready" is
 printed when the name is owned.
@@ -103,7 +103,7 @@ class StandIn:
         if self.mode == "dies":
             os._exit(1)
         if self.mode == "liar":
-            invocation.return_dbus_error("org.freedesktop.Secret.Error.\N{LATIN SMALL LETTER A}Lie", "\033[2Jnonsense")
+            invocation.return_dbus_error("org.freedesktop.Secret.Error.Lie", "\033[2Jnonsense")
             return
         found = (self.mode == "forgetful" and self.searches > 1) or (self.mode == "unlocks" and not self.locked)
         self.reply(invocation, "(aoao)", [ITEM] if found else [], [])
