@@ -86,13 +86,12 @@ extension Vault {
             let id = session.key.recordID(name)
             var sealed = summary
             sealed.generation = (try await self.ledger.generation(of: id) ?? 0) + 1
-            let record = try self.seal(&sealed, plain, session)
-            do {
-                try await self.store.commit([.put(record, replacing: nil)], ifHeaderGeneration: session.header.generation)
-            } catch let error as StoreError where error.code == .conflict {
-                throw Self.taken(summary.name)
+            var changes = [RecordChange.put(try self.seal(&sealed, plain, session), replacing: nil)]
+            if let source = sealed.source {
+                changes += try await self.owning(original: source.sha256, by: sealed.id, session)
             }
-            try await self.remember([id: sealed.generation])
+            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
+            try await self.remember(Self.generations(changes))
             return sealed
         }
     }
@@ -123,11 +122,16 @@ extension Vault {
             summary.generation = entry.floor + 1
             summary.updatedAt = self.clock.now
             let record = try self.seal(&summary, try self.sealable(secrets), session)
-            try await self.store.commit(
-                self.replacing(found, with: record),
-                ifHeaderGeneration: session.header.generation
-            )
-            try await self.remember([record.id: summary.generation])
+            var changes = self.replacing(found, with: record)
+            let (before, after) = (entry.summary.source?.sha256, summary.source?.sha256)
+            if let before, before != after {
+                changes += try await self.releasing(original: before, from: summary.id, session)
+            }
+            if let after, before != after {
+                changes += try await self.owning(original: after, by: summary.id, session)
+            }
+            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
+            try await self.remember(Self.generations(changes))
             return summary
         }
     }
@@ -175,15 +179,11 @@ extension Vault {
             sealed.generation = max(entry.floor, seen) + 1
             sealed.updatedAt = self.clock.now
             let record = try self.seal(&sealed, try self.sealable(entry.secrets), session)
-            do {
-                try await self.store.commit(
-                    [.put(record, replacing: nil), .delete(found.stored.id, generation: found.stored.generation)],
-                    ifHeaderGeneration: session.header.generation
-                )
-            } catch let error as StoreError where error.code == .conflict {
-                if try await self.locate(RecordName(new), session) != nil { throw Self.taken(new) }
-                throw error
-            }
+            // If the new name is taken meanwhile, the conflict leads to another attempt, and that finds it taken.
+            try await self.store.commit(
+                [.put(record, replacing: nil), .delete(found.stored.id, generation: found.stored.generation)],
+                ifHeaderGeneration: session.header.generation
+            )
             try await self.remember([id: sealed.generation])
             return sealed
         }

@@ -15,45 +15,36 @@ extension Vault {
         static let owner: UInt16 = 2
     }
 
-    /// Keeps `bytes`, whose SHA-256 is `sha256`, for the entries with these UUIDs. What is kept already stays.
+    /// Keeps `bytes`, whose SHA-256 is `sha256`. What is kept already stays. Entries whose source has that hash are
+    /// noted as they are written.
     ///
     /// - Throws: `.unsafe` if they are more than 16 MiB.
-    public func keepOriginal(
-        _ bytes: SharedSecret,
-        sha256: [UInt8],
-        for owners: [EntryID]
-    ) async throws(VaultError) {
+    public func keepOriginal(_ bytes: SharedSecret, sha256: [UInt8]) async throws(VaultError) {
         let count = max(1, (bytes.count + Self.chunkBytes - 1) / Self.chunkBytes)
         guard count <= RecordLimits.changesPerCommit / 2 + 1 else {
             throw VaultError(.unsafe, "a file of \(bytes.count) bytes is too large to be kept", hint: "at most 16 MiB")
         }
         try await attempt { session in
+            guard try await self.locate(RecordName(original: sha256, chunk: 0), session) == nil else { return }
             var changes: [RecordChange] = []
-            if let first = try await self.locate(RecordName(original: sha256, chunk: 0), session) {
-                let head = try self.originalHead(first)
-                let merged = head.owners + owners.filter { !head.owners.contains($0) }
-                guard merged != head.owners else { return }
-                changes = try self.rewriting(first, head, owners: merged, session)
-            } else {
-                for index in 0..<count {
-                    let range = index * Self.chunkBytes..<min((index + 1) * Self.chunkBytes, bytes.count)
-                    let name = RecordName(original: sha256, chunk: index)
-                    let recordID = session.key.recordID(name)
-                    let generation = (try await self.ledger.generation(of: recordID) ?? 0) + 1
-                    let binding = RecordBinding(vault: self.id, entry: EntryID.random(), generation: generation, name: name)
-                    let sealed = try bytes.withSecret { (secret) throws(CryptoError) in
-                        try secret.withUnsafeBytes { (bytes) throws(CryptoError) in
-                            try SealedRecord.seal(
-                                binding,
-                                summary: index == 0 ? Self.head(size: bytes.count, owners: owners) : [],
-                                secret: UnsafeRawBufferPointer(rebasing: bytes[range]),
-                                under: session.key
-                            )
-                        }
+            for index in 0..<count {
+                let range = index * Self.chunkBytes..<min((index + 1) * Self.chunkBytes, bytes.count)
+                let name = RecordName(original: sha256, chunk: index)
+                let recordID = session.key.recordID(name)
+                let generation = (try await self.ledger.generation(of: recordID) ?? 0) + 1
+                let binding = RecordBinding(vault: self.id, entry: EntryID.random(), generation: generation, name: name)
+                let sealed = try bytes.withSecret { (secret) throws(CryptoError) in
+                    try secret.withUnsafeBytes { (bytes) throws(CryptoError) in
+                        try SealedRecord.seal(
+                            binding,
+                            summary: index == 0 ? Self.head(size: bytes.count, owners: []) : [],
+                            secret: UnsafeRawBufferPointer(rebasing: bytes[range]),
+                            under: session.key
+                        )
                     }
-                    let record = StoredRecord(id: recordID, generation: generation, sealed: sealed)
-                    changes.append(.put(record, replacing: nil))
                 }
+                let record = StoredRecord(id: recordID, generation: generation, sealed: sealed)
+                changes.append(.put(record, replacing: nil))
             }
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
             try await self.remember(Self.generations(changes))
@@ -84,6 +75,14 @@ extension Vault {
             }
             return SharedSecret(bytes)
         }
+    }
+
+    /// The changes that put an entry on a kept file's list, if the file is kept.
+    func owning(original sha256: [UInt8], by owner: EntryID, _ session: Session) async throws -> [RecordChange] {
+        guard let first = try await locate(RecordName(original: sha256, chunk: 0), session) else { return [] }
+        let head = try originalHead(first)
+        guard !head.owners.contains(owner) else { return [] }
+        return try rewriting(first, head, owners: head.owners + [owner], session)
     }
 
     /// The changes that take an entry off a kept file's list, and the file away with the last one.
@@ -155,7 +154,7 @@ extension Vault {
         return writer.bytes
     }
 
-    private static func generations(_ changes: [RecordChange]) -> [RecordID: UInt64] {
+    static func generations(_ changes: [RecordChange]) -> [RecordID: UInt64] {
         var generations: [RecordID: UInt64] = [:]
         for case .put(let record, _) in changes { generations[record.id] = record.generation }
         return generations
