@@ -1,0 +1,116 @@
+internal import Glibc
+internal import VaultAPI
+internal import VaultCrypto
+
+/// Asks for a passphrase where there is no terminal: the program in `VAULT_ASKPASS` or `SSH_ASKPASS`, or pinentry.
+struct Askpass {
+    private enum Program {
+        /// Takes the question as its argument and prints the answer.
+        case askpass(String)
+        /// Speaks the Assuan protocol on its standard streams.
+        case pinentry(String)
+    }
+
+    private let program: Program
+
+    /// `nil` where there is no such program, or no display for it.
+    init?(environment: [String: String]) {
+        for variable in ["VAULT_ASKPASS", "SSH_ASKPASS"] {
+            if let path = environment[variable], !path.isEmpty {
+                program = .askpass(path)
+                return
+            }
+        }
+        // pinentry without a display would look for a terminal, and there is none.
+        guard environment["DISPLAY"] != nil || environment["WAYLAND_DISPLAY"] != nil,
+            let path = Self.find("pinentry", in: environment["PATH"] ?? "")
+        else { return nil }
+        program = .pinentry(path)
+    }
+
+    /// Asks.
+    ///
+    /// - Throws: `.locked` if the program fails or the question is dismissed.
+    func ask(_ question: String) throws(VaultError) -> SharedSecret {
+        switch program {
+        case .askpass(let path):
+            let output = try run(path, arguments: [question], input: "")
+            return SharedSecret(try SecretInput.withoutFinalNewline(output))
+        case .pinentry(let path):
+            let escaped = question.map { $0 == "%" ? "%25" : ($0 == "\n" ? "%0A" : String($0)) }.joined()
+            let output = try run(path, arguments: [], input: "SETPROMPT Passphrase:\nSETDESC \(escaped)\nGETPIN\nBYE\n")
+            return try Self.pin(in: output)
+        }
+    }
+
+    /// The `D` line of an Assuan conversation, its percent escapes undone in secret memory.
+    private static func pin(in output: borrowing SecretBytes) throws(VaultError) -> SharedSecret {
+        do throws(CryptoError) {
+            var pin = try SecretBuffer()
+            let found = try output.withUnsafeBytes { (bytes) throws(CryptoError) -> Bool in
+                for line in bytes.split(separator: 10) where line.starts(with: [UInt8(ascii: "D"), 32]) {
+                    var index = line.startIndex + 2
+                    while index < line.endIndex {
+                        var byte = line[index]
+                        if byte == UInt8(ascii: "%"), index + 2 < line.endIndex,
+                            let high = hexDigit(line[index + 1]), let low = hexDigit(line[index + 2])
+                        {
+                            byte = high << 4 | low
+                            index += 2
+                        }
+                        try pin.append(byte)
+                        index += 1
+                    }
+                    return true
+                }
+                return false
+            }
+            guard found else { throw CryptoError(.malformed, "the question was dismissed") }
+            return SharedSecret(try pin.finish())
+        } catch {
+            throw VaultError(.locked, error.message)
+        }
+    }
+
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        Character(UnicodeScalar(byte)).hexDigitValue.map(UInt8.init)
+    }
+
+    private static func find(_ name: String, in path: String) -> String? {
+        path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+
+    /// Runs a program without a shell, with its standard error as ours.
+    private func run(_ path: String, arguments: [String], input: String) throws(VaultError) -> SecretBytes {
+        var toChild: [Int32] = [-1, -1]
+        var fromChild: [Int32] = [-1, -1]
+        guard pipe2(&toChild, O_CLOEXEC) == 0, pipe2(&fromChild, O_CLOEXEC) == 0 else {
+            throw VaultError(.unavailable, "no pipe for \(path)")
+        }
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_adddup2(&actions, toChild[0], STDIN_FILENO)
+        posix_spawn_file_actions_adddup2(&actions, fromChild[1], STDOUT_FILENO)
+        var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
+        defer { argv.forEach { free($0) } }
+        var pid: pid_t = 0
+        let spawned = posix_spawn(&pid, path, &actions, nil, &argv, environ)
+        close(toChild[0])
+        close(fromChild[1])
+        guard spawned == 0 else {
+            close(toChild[1])
+            close(fromChild[0])
+            throw VaultError(.locked, "cannot start \(path): \(String(cString: strerror(spawned)))")
+        }
+        var input = input
+        input.withUTF8 { _ = try? Output.write(UnsafeRawBufferPointer($0), to: toChild[1]) }
+        close(toChild[1])
+        defer { close(fromChild[0]) }
+        let output = try SecretInput.readAll(fromChild[0], limit: 8192, "the answer of \(path)")
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+        guard status == 0 else { throw VaultError(.locked, "\(path) gave no passphrase") }
+        return output
+    }
+}
