@@ -130,7 +130,8 @@ struct DatabaseFile: Sendable {
     static func configuration() -> Configuration {
         var configuration = Configuration()
         configuration.foreignKeysEnabled = false
-        configuration.busyMode = .timeout(Double(Timeouts.busySeconds))
+        let waiting = BusyWaiting()
+        configuration.busyMode = .callback { waiting.triesAgain(attempt: $0) }
         return configuration
     }
 

@@ -34,7 +34,10 @@ extension StoreError {
             case (.SQLITE_FULL, _):
                 (.unavailable, "cannot be written: the disk or the quota is full; nothing was changed")
             case (.SQLITE_BUSY, _), (.SQLITE_LOCKED, _):
-                (.unavailable, "another process holds the \(noun); waited \(Timeouts.busySeconds) s for it")
+                (
+                    .unavailable,
+                    "another process holds the \(noun); waited \(BusyWaiting.limit.components.seconds) s for it"
+                )
             case (_, .SQLITE_READONLY_DBMOVED):
                 (.unavailable, "was moved or replaced while it was open; nothing was changed")
             case (_, .SQLITE_READONLY_ROLLBACK), (_, .SQLITE_READONLY_RECOVERY):
@@ -53,12 +56,4 @@ extension StoreError {
             }
         self.init(code, path, message, underlying: failure)
     }
-}
-
-/// How long SQLite waits for another process.
-enum Timeouts {
-    /// Seconds until a busy database is reported.
-    ///
-    /// A commit takes milliseconds, so this is a stopped process or a dead network mount, not a queue.
-    static let busySeconds = 10
 }

@@ -73,7 +73,9 @@ func changeHalfway(_ sql: String, on path: String) throws {
     }
 }
 
-/// Gives up root for good, so that permissions count. Does nothing for an ordinary user.
+/// Gives up root for good, so that permissions count.
+///
+/// Does nothing for an ordinary user.
 func becomeOrdinaryUser() throws {
     guard geteuid() == 0 else { return }
     try check(setgroups(0, nil), "setgroups")
