@@ -213,6 +213,18 @@ struct SQLiteStoreTests {
         #expect(try !names(in: place("vault")).contains("vault.sqlite"))
     }
 
+    /// GRDB asks SQLite to create what is missing; the address we give it must not.
+    @Test func opensNothingThatIsNotThere() throws {
+        let place = try TemporaryDirectory()
+        for mode in ["rw", "ro"] {
+            #expect(throws: DatabaseError.self) {
+                let uri = DatabaseFile.uri(place("nothing"), mode: mode)
+                _ = try DatabaseQueue(path: uri, configuration: DatabaseFile.configuration())
+            }
+        }
+        #expect(try names(in: place.path) == [])
+    }
+
     @Test func noticesThatItsFileWasReplaced() async throws {
         let place = try TemporaryDirectory()
         let store = try await place.makeStore()
