@@ -100,6 +100,10 @@ struct LeaseTests {
         try await expectRefusal(.unsafe) { _ = try await store.tryLease(try leaseName(1)) }
     }
 
+    private static func look(at path: String) throws {
+        _ = try DatabaseHeader(HeldDescriptor.of(path).descriptor)
+    }
+
     /// SQLite's locks must survive that the same process looks at the file again.
     @Test func keepsSQLitesLocksWhileTheFileIsLookedAt() async throws {
         let place = try TemporaryDirectory()
@@ -125,8 +129,8 @@ struct LeaseTests {
         }
         let answers = try await store.connection.write { _ in
             let before = try ask()
-            let again = try HeldDescriptor.of(place.database)
-            _ = try DatabaseHeader(again.descriptor)
+            // In a function of its own: whatever it does not keep is closed when it returns.
+            try Self.look(at: place.database)
             return [before, try ask()]
         }
         #expect(answers == ["locked", "locked"])
