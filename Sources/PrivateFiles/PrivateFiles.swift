@@ -45,10 +45,9 @@ public enum PrivateFiles {
 
     /// Writes a file that must not exist: all of it under a temporary name, fsync, then a rename that replaces nothing.
     public static func create(_ path: String, contents: UnsafeRawBufferPointer) throws(FileError) {
-        try write(path, contents: contents) { (temporary) throws(FileError) in
-            let result = vault_rename_exclusive(temporary, path)
-            guard result == 0 else { throw FileError.system("create", path, result) }
-        }
+        let file = try NewFile(for: path)
+        try file.write(contents)
+        try file.publish()
     }
 
     /// Replaces a file as a whole, or makes it: under a temporary name, fsync, rename, fsync of the directory.
@@ -61,9 +60,9 @@ public enum PrivateFiles {
         contents: UnsafeRawBufferPointer,
         mode: UInt32 = 0o600
     ) throws(FileError) {
-        try write(path, contents: contents, mode: mode) { (temporary) throws(FileError) in
-            guard Glibc.rename(temporary, path) == 0 else { throw FileError.system("replace", path) }
-        }
+        let file = try NewFile(for: path)
+        try file.write(contents)
+        try file.publish(replacing: true, mode: mode)
     }
 
     /// Puts the file `old` in the place of `new`, atomically and durably.
@@ -98,27 +97,5 @@ public enum PrivateFiles {
         var trimmed = Substring(path)
         while trimmed.count > 1, trimmed.hasSuffix("/") { trimmed.removeLast() }
         return String(trimmed)
-    }
-
-    private static func write(
-        _ path: String,
-        contents: UnsafeRawBufferPointer,
-        mode: UInt32 = 0o600,
-        publish: (String) throws(FileError) -> Void
-    ) throws(FileError) {
-        let suffix = String(UInt64.random(in: .min ... .max), radix: 36)
-        let temporary = "\(path).\(suffix).tmp"
-        let descriptor = try Descriptor.create(temporary)
-        do throws(FileError) {
-            try descriptor.write(contents)
-            if mode != 0o600 { try descriptor.setMode(mode) }
-            try descriptor.synchronize()
-            try descriptor.close()
-            try publish(temporary)
-        } catch {
-            _ = unlink(temporary)
-            throw error
-        }
-        try synchronizeDirectory(parentDirectory(of: path))
     }
 }

@@ -36,7 +36,7 @@ extension VaultError {
         let code: Code =
             switch error.code {
             case .absent: .notFound
-            case .exists: .failed
+            case .exists, .invalid: .failed
             case .damaged: .damaged
             case .unsafe: .unsafe
             default: .unavailable

@@ -109,7 +109,7 @@ extension Vault {
         try await attempt { session in
             let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
             let lease = try await self.lease(hint.id)
-            defer { withExtendedLifetime(lease) {} }
+            defer { lease.release() }
             // What was read before the lease was only a hint.
             let found = try await self.find(RecordName(name), in: session)
             let entry = try await self.openForWriting(found, session)
@@ -168,7 +168,7 @@ extension Vault {
         return try await attempt { session in
             let hint = try await self.summary(try await self.find(RecordName(old), in: session), session).summary
             let lease = try await self.lease(hint.id)
-            defer { withExtendedLifetime(lease) {} }
+            defer { lease.release() }
             let found = try await self.find(RecordName(old), in: session)
             guard try await self.locate(RecordName(new), session) == nil else { throw Self.taken(new) }
             let entry = try await self.openForWriting(found, session)
@@ -199,13 +199,13 @@ extension Vault {
             let found = try await self.find(RecordName(name), in: session)
             var changes = [RecordChange.delete(found.stored.id, generation: found.stored.generation)]
             var lease: Lease?
+            defer { lease?.release() }
             if let summary = try? await self.summary(found, session).summary {
                 lease = try await self.lease(summary.id)
                 if let source = summary.source {
                     changes += try await self.releasing(original: source.sha256, from: summary.id, session)
                 }
             }
-            defer { withExtendedLifetime(lease) {} }
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
             try await self.remember([found.stored.id: found.stored.generation])
         }

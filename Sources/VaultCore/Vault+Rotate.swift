@@ -144,6 +144,7 @@ extension Vault {
             }
             throw Self.slotError(error)
         }
+        defer { lease.release() }
         do {
             for (_, predecessor) in made {
                 if let predecessor, predecessor.description.kind == .keyFile {
@@ -157,7 +158,6 @@ extension Vault {
         for slot in prepared.session.header.knownSlots {
             await Self.forget(slot.description, vault: id, custodians)
         }
-        withExtendedLifetime(lease) {}
     }
 
     private func successor(

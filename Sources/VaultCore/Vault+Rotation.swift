@@ -21,13 +21,13 @@ extension Vault {
             } catch let error as StoreError where error.code == .unavailable {
                 return  // read-only: both keys open it as it is
             }
-            guard lease != nil else { return }
+            guard let lease else { return }
+            defer { lease.release() }
             do {
                 try await self.finishRotation()
-            } catch let error as StoreError where error.code == .unavailable {
+            } catch let error as VaultError where error.code == .unavailable {
                 return
             }
-            withExtendedLifetime(lease) {}
         }
     }
 

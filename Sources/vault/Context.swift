@@ -18,8 +18,23 @@ struct Context: Sendable {
     private let passphraseDescriptor: Int32?
     private let slot: String?
     private let allowsMemoryPressure: Bool
+    /// Where a new passphrase comes from; `nil` where it is the vault's first one, and `--passphrase-file` means it.
+    private let newPassphrase: NewPassphrase?
 
-    init(_ options: GlobalOptions) throws(VaultError) {
+    /// Where a passphrase beside the one that opens the vault comes from.
+    private struct NewPassphrase: Sendable {
+        var file: String?
+    }
+
+    /// A context for a command that makes another passphrase slot.
+    init(_ options: GlobalOptions, newPassphraseFile: String?) throws(VaultError) {
+        try self.init(options, NewPassphrase(file: newPassphraseFile))
+    }
+
+    init(_ options: GlobalOptions) throws(VaultError) { try self.init(options, nil) }
+
+    private init(_ options: GlobalOptions, _ newPassphrase: NewPassphrase?) throws(VaultError) {
+        self.newPassphrase = newPassphrase
         environment = Self.processEnvironment()
         location = try VaultLocation.standard(
             directory: options.directory,
@@ -65,13 +80,19 @@ struct Context: Sendable {
     }
 
     /// Opens the vault.
-    func open(recovery: RecoveryDelivery = .terminal, acceptsRollback: Bool = false) async throws(VaultError) -> Vault {
+    ///
+    /// - Parameter offersReplacement: Whether to offer a new slot for one whose key the keyring has lost.
+    func open(
+        recovery: RecoveryDelivery = .terminal,
+        acceptsRollback: Bool = false,
+        offersReplacement: Bool = true
+    ) async throws(VaultError) -> Vault {
         var options = Vault.Options()
         options.slot = slot
         options.acceptsRollback = acceptsRollback
         let vault = try await Vault.open(location, with: custodians(recovery: recovery), options: options)
         if verbose { Diagnostics.note("opened with the slot \(vault.openedBy.prefix(8))") }
-        if !vault.deadSlots.isEmpty { await offerToReplace(vault.deadSlots, of: vault) }
+        if offersReplacement { await offerToReplace(vault.deadSlots, of: vault) }
         return vault
     }
 
@@ -109,9 +130,11 @@ struct Context: Sendable {
                     confirmation: nil
                 )
             case .enroll:
+                // For one more passphrase, the file that opens the vault is only meant where nobody can be asked.
+                let asks = newPassphrase != nil && !onlyOptions && Terminal.isPresent
                 return try secret(
-                    file: passphraseFile,
-                    descriptor: passphraseDescriptor,
+                    file: newPassphrase?.file ?? (asks ? nil : passphraseFile),
+                    descriptor: newPassphrase?.file != nil || asks ? nil : passphraseDescriptor,
                     onlyOptions: onlyOptions,
                     question: "New passphrase: ",
                     confirmation: "The same again: "

@@ -63,7 +63,7 @@ struct Unlocking {
             do throws(CustodyError) {
                 return try root.withSecret { (root) throws(CustodyError) in
                     do throws(CryptoError) {
-                        return try DataKey(try Self.unwrap(slot, root, header))
+                        return try DataKey(try Self.unwrap(slot, root, header.vault))
                     } catch {
                         throw CustodyError(error.code == .memory ? .unavailable : .wrongKey, error.message)
                     }
@@ -76,13 +76,13 @@ struct Unlocking {
     }
 
     /// Translates for the closure above, whose only error type is the cryptographic one.
-    private static func unwrap(
+    static func unwrap(
         _ slot: KeySlot,
         _ root: borrowing SecretBytes,
-        _ header: Header
+        _ vault: VaultID
     ) throws(CryptoError) -> SecretBytes {
         do throws(CustodyError) {
-            return try slot.unwrap(under: root, vault: header.vault.bytes)
+            return try slot.unwrap(under: root, vault: vault.bytes)
         } catch {
             throw CryptoError(error.code == .unavailable ? .memory : .authentication, error.message)
         }
