@@ -39,6 +39,14 @@ struct HostileFileTests {
         #expect(error?.message.contains("\n") == false)
     }
 
+    /// Noticing duplicates in an object must not cost the square of its members.
+    @Test func looksAtManyMembersInLittleTime() async throws {
+        let members = (0..<90_000).map { "\"key\($0)\":{}" }.joined(separator: ",")
+        let path = try directory.write("x.json", "{\(members)}")
+        let duration = try await ContinuousClock().measure { _ = try await failure(of: path) }
+        #expect(duration < .seconds(30))
+    }
+
     @Test func refusesALoggedOutFile() async throws {
         #expect(try await failure(of: try directory.write("auth.json", "{\"OPENAI_API_KEY\":null}"))?.code == .notFound)
     }

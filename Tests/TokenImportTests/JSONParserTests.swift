@@ -67,7 +67,7 @@ struct JSONParserTests {
 
     @Test func refusesMoreValuesThanAnyTokenFileHas() {
         let error = #expect(throws: VaultError.self) {
-            try document("[" + String(repeating: "0,", count: 1_000_001) + "0]")
+            try document("[" + String(repeating: "0,", count: 100_001) + "0]")
         }
         #expect(error?.message.contains("values") == true)
     }

@@ -7,10 +7,10 @@
 struct JSONParser {
     /// Deeper than any token file, and no deeper than a reader of the result can walk.
     static let maximumDepth = 64
-    /// About 32 MiB of nodes.
+    /// No token file comes near it; a 16 MiB file of `[0,0,0…` would have eight million.
     ///
-    /// No token file comes near it; a 16 MiB file of `[0,0,0…` would.
-    static let maximumNodes = 1_000_000
+    /// Every format looks at every member, so this bounds what a hostile file costs.
+    static let maximumNodes = 100_000
 
     private struct Container {
         let node: Int32
@@ -89,18 +89,20 @@ struct JSONParser {
 
     /// Closes what ends after a value; gives the next member's name where another value follows, `nil` at the end.
     private mutating func endValues() throws(JSONFault) -> Range<Int>? {
-        while let container = open.last {
+        // No copy of a container may live while names are added: it would share their set, and each insertion would
+        // copy it whole.
+        while let (node, isObject) = open.last.map({ ($0.node, $0.isObject) }) {
             skipSpace()
             guard let byte = peek() else {
-                throw fault("the text ends inside \(container.isObject ? "an object" : "an array")")
+                throw fault("the text ends inside \(isObject ? "an object" : "an array")")
             }
             position += 1
             if byte == UInt8(ascii: ",") { return try nextKey() }
-            guard byte == (container.isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
+            guard byte == (isObject ? UInt8(ascii: "}") : UInt8(ascii: "]")) else {
                 position -= 1
                 throw fault("a comma or a closing bracket is missing")
             }
-            nodes[Int(container.node)].end = Int32(position)
+            nodes[Int(node)].end = Int32(position)
             open.removeLast()
         }
         return nil
@@ -108,7 +110,7 @@ struct JSONParser {
 
     /// Reads `"name":` in an object and nothing in an array.
     private mutating func nextKey() throws(JSONFault) -> Range<Int> {
-        guard let container = open.last, container.isObject else { return 0..<0 }
+        guard let innermost = open.indices.last, open[innermost].isObject else { return 0..<0 }
         skipSpace()
         let start = position
         guard peek() == UInt8(ascii: "\"") else { throw fault("a member's name is missing") }
@@ -116,7 +118,7 @@ struct JSONParser {
         let key = start..<position
         var name: [UInt8] = []
         JSONText.decode(key, of: bytes) { name.append($0) }
-        guard open[open.count - 1].names.insert(name).inserted else {
+        guard open[innermost].names.insert(name).inserted else {
             throw JSONFault("a member's name stands twice in one object", at: start)
         }
         skipSpace()
@@ -144,13 +146,14 @@ struct JSONParser {
                 parent: open.last?.node ?? -1
             )
         )
-        if let container = open.last {
-            if container.lastChild < 0 {
-                nodes[Int(container.node)].firstChild = index
+        if let innermost = open.indices.last {
+            let last = open[innermost].lastChild
+            if last < 0 {
+                nodes[Int(open[innermost].node)].firstChild = index
             } else {
-                nodes[Int(container.lastChild)].nextSibling = index
+                nodes[Int(last)].nextSibling = index
             }
-            open[open.count - 1].lastChild = index
+            open[innermost].lastChild = index
         }
         return index
     }

@@ -21,7 +21,7 @@ struct JSONTree: Sendable {
 
     /// One value.
     ///
-    /// Offsets are 32 bits wide, because a file has 16 MiB at most and a tree a million nodes.
+    /// Offsets are 32 bits wide, because a file has 16 MiB at most and a tree 100,000 nodes.
     struct Node: Sendable {
         let kind: Kind
         /// Where the value begins, quotes and brackets included.

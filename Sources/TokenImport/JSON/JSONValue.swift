@@ -34,24 +34,19 @@ struct JSONValue: Sendable {
     /// The member of that name.
     subscript(_ name: String) -> JSONValue? {
         guard kind == .object else { return nil }
-        return document.text.withBytes { bytes in
-            var next = node.firstChild
+        let wanted = Array(name.utf8)
+        // An escape makes a name longer, never shorter, so most members are ruled out by their length.
+        let shortest = Int32(clamping: wanted.count + 2)
+        let found = document.tree.nodes.withUnsafeBufferPointer { nodes -> Int32? in
+            var next = nodes[Int(index)].firstChild
             while next >= 0 {
-                let value = JSONValue(document: document, index: next)
-                if value.isNamed(name, in: bytes) { return value }
-                next = document.tree.nodes[Int(next)].nextSibling
+                let member = nodes[Int(next)]
+                if member.keyEnd - member.keyStart >= shortest, document.has(member, named: wanted) { return next }
+                next = member.nextSibling
             }
             return nil
         }
-    }
-
-    private func isNamed(_ name: String, in bytes: UnsafeRawBufferPointer) -> Bool {
-        var rest = Substring(name).utf8
-        var same = true
-        JSONText.decode(keyRange, of: bytes) { byte in
-            if rest.popFirst() != byte { same = false }
-        }
-        return same && rest.isEmpty
+        return found.map { JSONValue(document: document, index: $0) }
     }
 
     /// Whether there is a member of that name, `null` counted.
@@ -65,8 +60,14 @@ struct JSONValue: Sendable {
 
     /// Whether it is an object with members, each of which is an object that satisfies `predicate`.
     func isMap(where predicate: (JSONValue) -> Bool) -> Bool {
-        let children = children
-        return kind == .object && !children.isEmpty && children.allSatisfy { $0.kind == .object && predicate($0) }
+        guard kind == .object, node.firstChild >= 0 else { return false }
+        var next = node.firstChild
+        while next >= 0 {
+            let child = JSONValue(document: document, index: next)
+            guard child.kind == .object, predicate(child) else { return false }
+            next = document.tree.nodes[Int(next)].nextSibling
+        }
+        return true
     }
 
     /// The JSON pointer (RFC 6901) of this value; `""` for the document.
@@ -213,6 +214,18 @@ extension JSONDocument {
         var decoded: [UInt8] = []
         text.withBytes { bytes in JSONText.decode(range, of: bytes) { decoded.append($0) } }
         return String(decoding: decoded, as: UTF8.self)
+    }
+
+    /// Whether a member's name, escapes resolved, is that one.
+    fileprivate func has(_ member: JSONTree.Node, named wanted: [UInt8]) -> Bool {
+        text.withBytes { bytes in
+            var (position, same) = (0, true)
+            JSONText.decode(Int(member.keyStart)..<Int(member.keyEnd), of: bytes) { byte in
+                if position >= wanted.count || wanted[position] != byte { same = false }
+                position += 1
+            }
+            return same && position == wanted.count
+        }
     }
 
     /// Bytes of the text as they are, for numbers.
