@@ -3,7 +3,9 @@ public import VaultCore
 public import VaultCrypto
 
 extension Vault: ImportDestination {
-    /// The entries that can be read. A damaged one is no reason not to import others; its name stays taken.
+    /// The entries that can be read.
+    ///
+    /// A damaged one is no reason not to import others; its name stays taken.
     public func list() async throws(VaultError) -> [EntrySummary] {
         let listing: Listing = try await list()
         return listing.entries
