@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 int vault_forbid_dumps(void) {
     struct rlimit limit;
@@ -48,6 +49,10 @@ int vault_open_at(int directory, const char *path, int flags, unsigned mode) {
         descriptor = openat(directory, path, flags, mode);
     } while (descriptor < 0 && errno == EINTR);
     return descriptor < 0 ? -errno : descriptor;
+}
+
+int vault_pipe(int descriptors[2]) {
+    return pipe2(descriptors, O_CLOEXEC) == 0 ? 0 : errno;
 }
 
 int vault_terminal_columns(int descriptor) {

@@ -60,6 +60,13 @@ struct Context: Sendable {
     /// Whether a passphrase was given without asking.
     var hasPassphraseOption: Bool { passphraseFile != nil || passphraseDescriptor != nil }
 
+    /// What passphrase slots may cost.
+    var derivationLimits: DerivationLimits {
+        var limits = DerivationLimits()
+        limits.allowsMemoryPressure = allowsMemoryPressure
+        return limits
+    }
+
     /// The keyring's client.
     var keyring: KeyringClient { KeyringClient() }
 
@@ -67,14 +74,12 @@ struct Context: Sendable {
     ///
     /// - Parameter recovery: What becomes of a new recovery code.
     func custodians(recovery: RecoveryDelivery = .terminal, asksNobody: Bool = false) -> CustodianSet {
-        var limits = DerivationLimits()
-        limits.allowsMemoryPressure = allowsMemoryPressure
         let onlyOptions = asksNobody || noInput
         return CustodianSet(
             asking: { [self] purpose throws(CustodyError) in try passphrase(purpose, onlyOptions: onlyOptions) },
             keyring: keyring,
             isInteractive: !asksNobody && isInteractive,
-            limits: limits,
+            limits: derivationLimits,
             showRecoveryCode: { code throws(CustodyError) in try recovery.deliver(code) }
         )
     }
@@ -217,12 +222,12 @@ struct Context: Sendable {
     private static func processEnvironment() -> [String: String] {
         var variables: [String: String] = [:]
         var pointer = environ
-        while let entry = pointer?.pointee {
+        while let entry = pointer.pointee {
             let text = String(cString: entry)
             if let equals = text.firstIndex(of: "=") {
                 variables[String(text[..<equals])] = String(text[text.index(after: equals)...])
             }
-            pointer = pointer.map { $0 + 1 }
+            pointer += 1
         }
         return variables
     }

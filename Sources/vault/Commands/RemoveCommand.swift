@@ -20,7 +20,8 @@ struct RemoveCommand: AsyncParsableCommand {
         let vault = try await context.open()
         do throws(VaultError) {
             _ = try await vault.summary(of: name)
-        } catch where error.code == .damaged {
+        } catch {
+            guard error.code == .damaged else { throw error }
             context.note("\(error.message); it can still be removed")
         }
         try context.confirm("Delete \(name) from this vault?", confirmation)

@@ -1,3 +1,4 @@
+internal import CVaultSystem
 internal import Glibc
 internal import VaultAPI
 internal import VaultCrypto
@@ -84,7 +85,7 @@ struct Askpass {
     private func run(_ path: String, arguments: [String], input: String) throws(VaultError) -> SecretBytes {
         var toChild: [Int32] = [-1, -1]
         var fromChild: [Int32] = [-1, -1]
-        guard pipe2(&toChild, O_CLOEXEC) == 0, pipe2(&fromChild, O_CLOEXEC) == 0 else {
+        guard vault_pipe(&toChild) == 0, vault_pipe(&fromChild) == 0 else {
             throw VaultError(.unavailable, "no pipe for \(path)")
         }
         var actions = posix_spawn_file_actions_t()

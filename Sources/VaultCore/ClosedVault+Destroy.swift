@@ -1,0 +1,33 @@
+public import KeyCustody
+public import VaultAPI
+internal import VaultStorage
+
+extension ClosedVault {
+    /// Deletes the vault, then the secrets of its slots, then what this machine remembers of it.
+    ///
+    /// In that order: killed in between, what is left over opens nothing.
+    ///
+    /// - Returns: A sentence for each keyring item that could not be deleted.
+    public func destroy(_ custodians: CustodianSet) async throws(VaultError) -> [String] {
+        do throws(StoreError) {
+            try SQLiteStore.remove(in: location.directory)
+        } catch {
+            throw VaultError(error)
+        }
+        var failures: [String] = []
+        for slot in header.knownSlots where slot.description.kind.needsKeyring {
+            do throws(CustodyError) {
+                let custodian = custodians.custodian(for: slot.description.kind)
+                try await custodian?.forget(slot.description, vault: id.bytes)
+            } catch {
+                failures.append("the keyring item of slot \(slot.description.shortID) remains: \(error.message)")
+            }
+        }
+        do throws(StoreError) {
+            try GenerationLedger.remove(location.state(of: id))
+        } catch {
+            throw VaultError(error)
+        }
+        return failures
+    }
+}

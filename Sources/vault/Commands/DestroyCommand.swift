@@ -1,0 +1,37 @@
+internal import ArgumentParser
+internal import KeyCustody
+internal import VaultAPI
+internal import VaultCore
+internal import VaultStorage
+
+struct DestroyCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "destroy",
+        abstract: "Delete the vault, its keys in the keyring, and what this machine remembers of it."
+    )
+
+    @OptionGroup var confirmation: ConfirmationOptions
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let context = try Context(global)
+        let closed = try await ClosedVault.open(context.location)
+        let state = context.location.state(of: closed.id)
+        let keyringSlots = closed.slots.filter { SlotKind(name: $0.kind)?.needsKeyring ?? false }
+        var goes = ["the vault \(context.location.directory) with everything in it", "what is remembered of it in \(state)"]
+        goes += keyringSlots.map { "the keyring item of slot \($0.id.prefix(8))" }
+        let keyFiles = closed.slots.compactMap(\.path)
+        if !context.json { for line in goes { Diagnostics.write("to be deleted: \(Diagnostics.oneLine(line))\n") } }
+        try context.confirm("Delete all of it for good?", confirmation)
+        let failures = try await closed.destroy(context.custodians())
+        if context.json {
+            try Output.print(.object([("deleted", .strings(goes)), ("kept", .strings(keyFiles + failures))]))
+        }
+        for file in keyFiles { context.note("the key file \(file) opens nothing any more; it was left where it is") }
+        for failure in failures { Diagnostics.warn(failure) }
+        if !failures.isEmpty {
+            throw VaultError(.partial, "the vault is gone, but not all of its keyring items", hint: "delete them with the keyring's own program")
+        }
+        context.note("the vault is gone")
+    }
+}

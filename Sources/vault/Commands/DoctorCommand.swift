@@ -1,0 +1,184 @@
+internal import ArgumentParser
+internal import Glibc
+internal import KeyCustody
+internal import PrivateFiles
+internal import VaultAPI
+internal import VaultCore
+internal import VaultCrypto
+
+struct DoctorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor",
+        abstract: "Check everything, and say how to mend what is wrong."
+    )
+
+    @Flag(help: "Take an older copy of the vault as the true one.")
+    var acceptRollback = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let context = try Context(global)
+        var checks = Checkup()
+        checks.environment(context)
+        checks.add(await Checkup.keyring(context))
+        var failure: VaultError?
+        do throws(VaultError) {
+            let closed = try await ClosedVault.open(context.location)
+            checks.files(context, closed)
+            if let rollback = closed.rollback, !acceptRollback {
+                throw VaultError(
+                    .damaged,
+                    "the vault was put back to an older copy: \(rollback)",
+                    hint: "if that was you: vault doctor --accept-rollback"
+                )
+            }
+            checks.add(.good("header", "format 1, generation \(closed.headerGeneration), \(closed.slots.count) slots"))
+            let vault = try await context.open(acceptsRollback: acceptRollback)
+            if acceptRollback { checks.add(.good("rollback", "taken as it is; entries older than seen before are held")) }
+            let listing = try await vault.verify()
+            for fault in listing.faults {
+                checks.add(.bad("record", fault, "vault restore FILE brings it back; vault remove NAME gives it up"))
+            }
+            if listing.faults.isEmpty { checks.add(.good("records", "\(listing.entries.count) entries, all of them open")) }
+            for entry in listing.entries { checks.add(entry) }
+            for slot in vault.deadSlots {
+                let name = slot.prefix(8)
+                checks.add(.warning("slot \(name)", "the keyring has lost its key", "vault key change \(name)"))
+            }
+            if vault.slots.count == 1 {
+                checks.add(.warning("slots", "one slot only: if its key is lost, so is everything", "vault key add recovery-code"))
+            }
+            if !listing.faults.isEmpty { try listing.requireSound() }
+        } catch {
+            failure = error
+            if error.code != .damaged || !checks.hasBad { checks.add(.bad("vault", error.message, error.hint)) }
+        }
+        try checks.print(json: context.json)
+        if let failure { throw failure }
+    }
+}
+
+/// One line of a check-up.
+struct Finding {
+    enum Grade: String { case good = "ok", warning, bad = "error" }
+    let grade: Grade
+    let subject: String
+    let text: String
+    let remedy: String?
+
+    static func good(_ subject: String, _ text: String) -> Finding {
+        Finding(grade: .good, subject: subject, text: text, remedy: nil)
+    }
+    static func warning(_ subject: String, _ text: String, _ remedy: String?) -> Finding {
+        Finding(grade: .warning, subject: subject, text: text, remedy: remedy)
+    }
+    static func bad(_ subject: String, _ text: String, _ remedy: String?) -> Finding {
+        Finding(grade: .bad, subject: subject, text: text, remedy: remedy)
+    }
+}
+
+/// What a check-up found.
+struct Checkup {
+    private(set) var findings: [Finding] = []
+
+    var hasBad: Bool { findings.contains { $0.grade == .bad } }
+
+    mutating func add(_ finding: Finding) { findings.append(finding) }
+
+    /// What is odd about the machine.
+    mutating func environment(_ context: Context) {
+        add(
+            MemoryLocking.works
+                ? .good("memory", "keys are locked in memory")
+                : .warning("memory", "memory cannot be locked, so keys could reach a swap device", "raise ulimit -l")
+        )
+        if context.environment["VAULT_ADDR"] != nil {
+            add(.warning("VAULT_ADDR", "it is set: HashiCorp's vault may be meant where this one answers", "look which one runs: command -v vault"))
+        }
+        let own = (try? Self.executable()) ?? ""
+        for other in Self.others(in: context.environment["PATH"] ?? "", than: own) {
+            add(.warning("PATH", "there is another vault at \(other)", "put the directory of the one you mean first in PATH"))
+        }
+    }
+
+    /// The vault's directories and their modes were checked as it opened; what is left is what lies beside it.
+    mutating func files(_ context: Context, _ closed: ClosedVault) {
+        add(.good("directory", context.location.directory + (closed.isReadOnly ? ", read-only" : "")))
+        if closed.isRotating {
+            add(.warning("rotation", "a new data key is being brought in", "any command that opens the vault goes on with it"))
+        }
+    }
+
+    static func keyring(_ context: Context) async -> Finding {
+        let report = await KeyringReport.of(context)
+        if report.state == "usable" { return .good("keyring", report.backend ?? "usable") }
+        return .warning("keyring", "\(report.state): \(report.detail ?? "")", "vault key add passphrase, or vault key add recovery-code, opens the vault without it")
+    }
+
+    /// What an entry's state asks of its owner.
+    mutating func add(_ entry: EntrySummary) {
+        switch entry.state {
+        case .active: break
+        case .held(.secondOwner):
+            add(.good(entry.name.description, "held: \(entry.source?.path ?? "its file") is its owner's"))
+        case .held(let reason):
+            add(.warning(entry.name.description, "held (\(reason.rawValue)): its refresh token may have been spent", nil))
+        case .suspect:
+            add(.warning(entry.name.description, "the server's refusals look like a dead grant", "import a fresh token: vault import FILE"))
+        case .reauthorizationRequired(let reason):
+            add(.warning(entry.name.description, "needs a new login (\(reason))", "import a fresh token: vault import FILE"))
+        }
+    }
+
+    func print(json: Bool) throws {
+        if json {
+            try Output.print(
+                .object([
+                    (
+                        "findings",
+                        .array(
+                            findings.map { finding in
+                                .object([
+                                    ("grade", .string(finding.grade.rawValue)),
+                                    ("subject", .string(finding.subject)),
+                                    ("text", .string(finding.text)),
+                                    ("remedy", .optional(finding.remedy)),
+                                ])
+                            }
+                        )
+                    )
+                ])
+            )
+        } else {
+            try Output.print(
+                findings.flatMap { finding in
+                    let line = "\(finding.grade.rawValue.padding(7))  \(finding.subject): \(finding.text)"
+                    return [line] + (finding.remedy.map { ["         mend: \($0)"] } ?? [])
+                }
+            )
+        }
+    }
+
+    private static func executable() throws -> String {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self) : ""
+    }
+
+    private static func others(in path: String, than own: String) -> [String] {
+        let ours = try? FileStatus.of(own)
+        return path.split(separator: ":").compactMap { directory in
+            let candidate = "\(directory)/vault"
+            guard access(candidate, X_OK) == 0, let resolved = realpath(candidate, nil) else { return nil }
+            defer { free(resolved) }
+            let there = try? FileStatus.of(String(cString: resolved))
+            guard let there, there.kind == .regular, there.inode != ours?.inode || there.device != ours?.device else { return nil }
+            return candidate
+        }
+    }
+}
+
+extension String {
+    fileprivate func padding(_ width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+}
