@@ -58,7 +58,11 @@ let package = Package(
             dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],
             swiftSettings: strict
         ),
-        .target(name: "CredentialVault", dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody"], swiftSettings: strict),
+        .target(
+            name: "CredentialVault",
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody"],
+            swiftSettings: strict
+        ),
         .target(
             name: "VaultTestKit",
             dependencies: ["VaultAPI", "VaultCore", "VaultStorage", "KeyCustody", "VaultCrypto"],

@@ -62,7 +62,11 @@ public struct Credentials: Sendable {
     public func set(_ name: String, to secret: String) async throws {
         let name = try EntryName(parsing: name)
         guard name.kind == .static else {
-            throw VaultError(.usage, "\(name) is a grant; only static: entries can be set", hint: "use static:\(name.name)")
+            throw VaultError(
+                .usage,
+                "\(name) is a grant; only static: entries can be set",
+                hint: "use static:\(name.name)"
+            )
         }
         var secrets = try EntrySecrets()
         let bytes = try SecretBytes(Array(secret.utf8))
@@ -86,9 +90,15 @@ public struct Credentials: Sendable {
         try await vault.remove(try EntryName(parsing: name))
     }
 
-    private static func secret(from source: (@Sendable () async throws -> [UInt8])?) async throws(CustodyError) -> SharedSecret {
+    private static func secret(from source: (@Sendable () async throws -> [UInt8])?) async throws(CustodyError)
+        -> SharedSecret
+    {
         guard let source else {
-            throw CustodyError(.locked, "a passphrase is needed, and this program gives none", hint: "pass one to Credentials.open")
+            throw CustodyError(
+                .locked,
+                "a passphrase is needed, and this program gives none",
+                hint: "pass one to Credentials.open"
+            )
         }
         do {
             return SharedSecret(try SecretBytes(try await source()))
@@ -99,7 +109,10 @@ public struct Credentials: Sendable {
 
     private static func processEnvironment() -> [String: String] {
         var variables: [String: String] = [:]
-        for name in ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "VAULT_DIR", "VAULT_PROFILE", "VAULT_CONFIG_DIR"] {
+        for name in [
+            "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "VAULT_DIR", "VAULT_PROFILE",
+            "VAULT_CONFIG_DIR",
+        ] {
             if let value = getenv(name) { variables[name] = String(cString: value) }
         }
         return variables

@@ -2,7 +2,9 @@
 public struct CustodyError: Error, Sendable, CustomStringConvertible {
     /// The class of failure.
     public let code: Code
-    /// One sentence: what failed, and found against expected. Never a passphrase or a key.
+    /// One sentence: what failed, and found against expected.
+    ///
+    /// Never a passphrase or a key.
     public let message: String
     /// What to do next, naming the command; `nil` where nothing is to be done.
     public let hint: String?

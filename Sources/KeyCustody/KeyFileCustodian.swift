@@ -16,14 +16,18 @@ public struct KeyFileCustodian: KeyCustodian {
         self.path = path
     }
 
-    /// Makes the file. It must not exist.
+    /// Makes the file.
+    ///
+    /// It must not exist.
     public func enroll(_ slot: SlotDescription, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
         guard let path else { throw CustodyError(.absent, "no path for a new key file") }
         return try Self.make(path)
     }
 
-    /// Makes a file beside the one that a slot names, for the slot that replaces it. `publish` puts it in place once
-    /// the new header is on the disk; until then, and if nobody comes to that, either of the two opens its vault.
+    /// Makes a file beside the one that a slot names, for the slot that replaces it.
+    ///
+    /// `publish` puts it in place once the new header is on the disk; until then, and if nobody comes to that, either
+    /// of the two opens its vault.
     public func enrollSuccessor(of slot: KeySlot) throws(CustodyError) -> SharedSecret {
         let path = (path ?? slot.path) + Self.successor
         do throws(FileError) {

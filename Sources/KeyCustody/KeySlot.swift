@@ -1,6 +1,8 @@
 public import VaultCrypto
 
-/// How a slot is opened. Versions to come may have kinds that this one does not know.
+/// How a slot is opened.
+///
+/// Versions to come may have kinds that this one does not know.
 public struct SlotKind: Hashable, Sendable, CustomStringConvertible {
     /// The number in the format.
     public let rawValue: UInt16
@@ -69,7 +71,9 @@ public struct SlotDescription: Hashable, Sendable {
         self.salt = salt
     }
 
-    /// A new slot with a fresh id and salt. Its derivation comes from policy, never from the slot it replaces.
+    /// A new slot with a fresh id and salt.
+    ///
+    /// Its derivation comes from policy, never from the slot it replaces.
     public init(newOf kind: SlotKind, derivation: PasswordHash) {
         id = randomBytes(16)
         self.kind = kind
@@ -165,10 +169,15 @@ public struct KeySlot: Hashable, Sendable {
     }
 
     private var wrongKey: CustodyError {
-        CustodyError(.wrongKey, "the slot \(description.shortID) (\(description.kind)) does not open: wrong passphrase or key")
+        CustodyError(
+            .wrongKey,
+            "the slot \(description.shortID) (\(description.kind)) does not open: wrong passphrase or key"
+        )
     }
 
-    /// The wrapping key and the commitment. Every field has a fixed width, so no two slots hash the same bytes.
+    /// The wrapping key and the commitment.
+    ///
+    /// Every field has a fixed width, so no two slots hash the same bytes.
     private static func keys(
         _ root: borrowing SecretBytes,
         _ slot: SlotDescription,

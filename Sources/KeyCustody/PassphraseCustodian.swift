@@ -44,7 +44,7 @@ public final class PassphraseCustodian: KeyCustodian {
         do throws(CustodyError) {
             try requireOpens(first, slot, vault)
             return first
-        } catch where error.code == .wrongKey {
+        } catch  where error.code == .wrongKey {
             let second = try await source(.open)
             guard !first.withSecret({ first in second.withSecret { $0.equals(first) } }) else { throw error }
             try requireOpens(second, slot, vault)
@@ -52,7 +52,9 @@ public final class PassphraseCustodian: KeyCustodian {
         }
     }
 
-    /// Refuses to try so many slots that a planted header costs minutes. A slot counts once.
+    /// Refuses to try so many slots that a planted header costs minutes.
+    ///
+    /// A slot counts once.
     private func charge(_ slot: SlotDescription) throws(CustodyError) {
         let total = state.withLock { state in
             state.costs[slot.id] = slot.derivation?.cost ?? 0

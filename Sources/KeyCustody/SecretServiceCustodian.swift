@@ -28,8 +28,9 @@ public struct SecretServiceCustodian: KeyCustodian {
         return root
     }
 
-    /// Everything the keyring holds for this slot. Another program may have planted more than one; the slot's
-    /// commitment tells which is right.
+    /// Everything the keyring holds for this slot.
+    ///
+    /// Another program may have planted more than one; the slot's commitment tells which is right.
     public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
         do {
             return try await keyring.lookup(vault: vault, slot: slot.description.id, interactive: isInteractive)

@@ -9,7 +9,9 @@ public struct VaultError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// What to do next, naming the command; `nil` where nothing is to be done.
     public let hint: String?
-    /// The error of the layer below, for debugging. It obeys the same rule about secrets.
+    /// The error of the layer below, for debugging.
+    ///
+    /// It obeys the same rule about secrets.
     public let underlying: (any Error)?
 
     /// Makes an error.
@@ -25,7 +27,9 @@ public struct VaultError: Error, Sendable, CustomStringConvertible {
         hint.map { "\(message) (\($0))" } ?? message
     }
 
-    /// A class of failure. The set may grow; compare with the constants.
+    /// A class of failure.
+    ///
+    /// The set may grow; compare with the constants.
     public struct Code: Hashable, Sendable {
         private enum Kind: Int32 {
             case failed = 1

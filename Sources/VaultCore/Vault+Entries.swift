@@ -138,11 +138,12 @@ extension Vault {
 
     /// Adds an entry, or gives an existing one of that name new contents.
     @discardableResult
-    public func put(_ summary: EntrySummary, _ secrets: borrowing EntrySecrets) async throws(VaultError) -> EntrySummary {
+    public func put(_ summary: EntrySummary, _ secrets: borrowing EntrySecrets) async throws(VaultError) -> EntrySummary
+    {
         let plain = try sealable(secrets)
         do throws(VaultError) {
             return try await insert(summary, plain)
-        } catch where error.isTaken {
+        } catch  where error.isTaken {
             return try await update(summary.name) { (old, oldSecrets) throws(VaultError) in
                 let (id, generation, createdAt) = (old.id, old.generation, old.createdAt)
                 old = summary
@@ -152,7 +153,9 @@ extension Vault {
         }
     }
 
-    /// Files an entry under another name. Its UUID stays.
+    /// Files an entry under another name.
+    ///
+    /// Its UUID stays.
     ///
     /// - Throws: `.notFound`, or `.failed` if the new name is taken, with nothing changed.
     @discardableResult
@@ -189,7 +192,9 @@ extension Vault {
         }
     }
 
-    /// Removes an entry. A damaged one can be removed too: its name alone says where it is filed.
+    /// Removes an entry.
+    ///
+    /// A damaged one can be removed too: its name alone says where it is filed.
     ///
     /// The kept original of the file it was imported from goes with the last entry that came from it.
     ///

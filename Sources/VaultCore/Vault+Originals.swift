@@ -15,8 +15,9 @@ extension Vault {
         static let owner: UInt16 = 2
     }
 
-    /// Keeps `bytes`, whose SHA-256 is `sha256`. What is kept already stays. Entries whose source has that hash are
-    /// noted as they are written.
+    /// Keeps `bytes`, whose SHA-256 is `sha256`.
+    ///
+    /// What is kept already stays. Entries whose source has that hash are noted as they are written.
     ///
     /// - Throws: `.unsafe` if they are more than 16 MiB.
     public func keepOriginal(_ bytes: SharedSecret, sha256: [UInt8]) async throws(VaultError) {

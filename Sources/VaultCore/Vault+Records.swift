@@ -17,7 +17,9 @@ struct WritableEntry: ~Copyable {
     let floor: UInt64
 }
 
-/// Carries an opened entry out of a closure that can only return copyable values. It is taken once.
+/// Carries an opened entry out of a closure that can only return copyable values.
+///
+/// It is taken once.
 final class EntryBox: Sendable {
     private let content: Mutex<OpenedEntry?>
 
@@ -50,7 +52,10 @@ extension Vault {
         if let found = try await locate(name, session) { return found }
         try await requireHeader(session)
         var listing = Listing()
-        try await walk(session) { _ in } fault: { listing.faults.append($0) }
+        try await walk(session) { _ in
+        } fault: {
+            listing.faults.append($0)
+        }
         if let found = try await locate(name, session) { return found }
         try listing.requireSound()
         throw VaultError(.notFound, "there is no entry \(name.text)", hint: "vault list shows what there is")

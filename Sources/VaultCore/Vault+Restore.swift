@@ -14,7 +14,9 @@ public struct RestoreReport: Sendable {
 }
 
 extension Vault {
-    /// Brings the entries of a backup file in. Nothing that exists is overwritten.
+    /// Brings the entries of a backup file in.
+    ///
+    /// Nothing that exists is overwritten.
     ///
     /// A backup may hold a spent refresh token, and spending it again can end the whole grant: so grants come in held.
     ///
@@ -66,7 +68,7 @@ extension Vault {
         if !adopting, name.kind == .oauth { summary.state = .held(.restored) }
         do throws(VaultError) {
             report.restored.append(try await insert(summary, secrets))
-        } catch where error.isTaken {
+        } catch  where error.isTaken {
             let present = try await self.read(name)
             if present.summary.id == summary.id, present.secrets.equals(secrets) {
                 report.unchanged.append(name)
@@ -95,7 +97,9 @@ extension Vault {
                     try SealedRecord.seal(binding, summary: summary, secret: bytes, under: session.key)
                 }
             }
-            let changes = [RecordChange.put(StoredRecord(id: id, generation: generation, sealed: sealed), replacing: nil)]
+            let changes = [
+                RecordChange.put(StoredRecord(id: id, generation: generation, sealed: sealed), replacing: nil)
+            ]
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
             try await self.remember(Self.generations(changes))
         }
@@ -156,7 +160,8 @@ extension Vault {
         let bytes = try reader.read(Int(try reader.integer(UInt32.self)))
         do throws(HeaderFault) {
             let header = try Header(bytes)
-            guard let slot = header.knownSlots.first, slot.description.kind == .passphrase, header.slots.count == 1 else {
+            guard let slot = header.knownSlots.first, slot.description.kind == .passphrase, header.slots.count == 1
+            else {
                 throw .damaged
             }
             return (header.vault, slot, bytes)
@@ -183,8 +188,13 @@ extension Vault {
                     throw CustodyError(error.code == .memory ? .unavailable : .wrongKey, error.message)
                 }
             }
-        } catch where error.code == .wrongKey {
-            throw VaultError(.wrongKey, "\(path): wrong passphrase for this backup", hint: "it has its own passphrase, not the vault's", underlying: error)
+        } catch  where error.code == .wrongKey {
+            throw VaultError(
+                .wrongKey,
+                "\(path): wrong passphrase for this backup",
+                hint: "it has its own passphrase, not the vault's",
+                underlying: error
+            )
         } catch {
             throw VaultError(error)
         }

@@ -36,7 +36,8 @@ extension Vault {
             var lost: [HeaderSlot] = []
             var hasRecoveryCode = false
             for prefix in dropping {
-                guard session.header.slots.count(where: { hexadecimal($0.id).hasPrefix(prefix.lowercased()) }) == 1 else {
+                guard session.header.slots.count(where: { hexadecimal($0.id).hasPrefix(prefix.lowercased()) }) == 1
+                else {
                     throw VaultError(.notFound, "there is no single slot \(prefix)", hint: "vault key list shows them")
                 }
             }
@@ -118,7 +119,11 @@ extension Vault {
                 made.append((try await Self.enroll(new, for: key, vault: id, custodians, now: clock.now), nil))
             }
             guard !made.isEmpty else {
-                throw VaultError(.unsafe, "no slot would be left to open the vault with", hint: "present at least one secret")
+                throw VaultError(
+                    .unsafe,
+                    "no slot would be left to open the vault with",
+                    hint: "present at least one secret"
+                )
             }
             var header = session.header
             header.slots = made.map { HeaderSlot($0.slot) }
@@ -129,7 +134,10 @@ extension Vault {
             mayBeCommitted = true
             try await store.replaceHeader(stored, ifGeneration: session.header.generation)
             guard try await store.header().bytes == stored.bytes else {
-                throw VaultError(.unavailable, "\(location.directory): the new header does not read back as it was written")
+                throw VaultError(
+                    .unavailable,
+                    "\(location.directory): the new header does not read back as it was written"
+                )
             }
             adopt(Session(header: header, key: key, oldKey: session.key))
             try await remember([:])
@@ -140,7 +148,11 @@ extension Vault {
                 for (slot, _) in made { await Self.forget(slot.description, vault: id, custodians) }
             }
             if hasMoved {
-                throw VaultError(.unavailable, "the slots were changed meanwhile; nothing was rotated", hint: "run it again")
+                throw VaultError(
+                    .unavailable,
+                    "the slots were changed meanwhile; nothing was rotated",
+                    hint: "run it again"
+                )
             }
             throw Self.slotError(error)
         }

@@ -31,7 +31,9 @@ extension Vault {
         }
     }
 
-    /// Steps 2 and 3. The caller holds the lease of the vault's UUID.
+    /// Steps 2 and 3.
+    ///
+    /// The caller holds the lease of the vault's UUID.
     func finishRotation() async throws {
         while current.oldKey != nil {
             try await attempt { session in
@@ -86,7 +88,7 @@ extension Vault {
         do {
             try await store.commit(changes, ifHeaderGeneration: session.header.generation)
             return true
-        } catch where error.code == .conflict {
+        } catch  where error.code == .conflict {
             return false
         }
     }

@@ -98,7 +98,11 @@ extension Vault {
     ) async throws(VaultError) -> SlotListing {
         let old = try slot(id)
         guard let known = old.known else {
-            throw VaultError(.usage, "the slot \(id) is of a kind this version does not know", hint: "vault key list shows them")
+            throw VaultError(
+                .usage,
+                "the slot \(id) is of a kind this version does not know",
+                hint: "vault key list shows them"
+            )
         }
         return try await replaceSlots(
             adding: NewSlot(known.description.kind, derivation: derivation, keyFile: keyFile),
@@ -106,7 +110,9 @@ extension Vault {
         )
     }
 
-    /// Removes a slot. The last one stays, and so does the last that this version can open.
+    /// Removes a slot.
+    ///
+    /// The last one stays, and so does the last that this version can open.
     ///
     /// Old copies of the vault still open with it: only `rotate` makes a new data key.
     public func removeSlot(_ id: String) async throws(VaultError) {

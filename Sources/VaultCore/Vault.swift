@@ -140,7 +140,11 @@ public final class Vault: Sendable {
             } catch let error as StoreError where error.code == .conflict {
                 // Somebody else's write went through, so the system as a whole makes progress.
                 guard clock.now.seconds <= deadline else {
-                    throw VaultError(.unavailable, "\(location.directory): others keep changing the same entry", underlying: error)
+                    throw VaultError(
+                        .unavailable,
+                        "\(location.directory): others keep changing the same entry",
+                        underlying: error
+                    )
                 }
                 await Task.yield()
             } catch {
@@ -177,8 +181,10 @@ public final class Vault: Sendable {
         }
     }
 
-    /// Remembers what a commit made true. It runs after the commit and only raises numbers, so dying before it loses
-    /// nothing but the chance to notice one rollback.
+    /// Remembers what a commit made true.
+    ///
+    /// It runs after the commit and only raises numbers, so dying before it loses nothing but the chance to notice one
+    /// rollback.
     func remember(_ records: [RecordID: UInt64]) async throws(VaultError) {
         do throws(StoreError) {
             let header = try await store.header()

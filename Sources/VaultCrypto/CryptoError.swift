@@ -1,4 +1,6 @@
-/// What a cryptographic operation could not do. It never carries a key, a plaintext or a length of either.
+/// What a cryptographic operation could not do.
+///
+/// It never carries a key, a plaintext or a length of either.
 public struct CryptoError: Error, Sendable, CustomStringConvertible {
     /// The class of failure.
     public let code: Code

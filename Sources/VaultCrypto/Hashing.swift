@@ -111,7 +111,9 @@ public func subkey(
 }
 
 extension UnsafeRawBufferPointer {
-    /// The bytes as C takes them. Of an empty buffer, some address nobody reads from.
+    /// The bytes as C takes them.
+    ///
+    /// Of an empty buffer, some address nobody reads from.
     var octets: UnsafePointer<UInt8> {
         UnsafePointer((baseAddress ?? UnsafeRawPointer(Self.nowhere)).assumingMemoryBound(to: UInt8.self))
     }

@@ -21,7 +21,9 @@ public struct PasswordHash: Hashable, Sendable {
 
     /// 2 passes over 64 MiB (`crypto_pwhash_*LIMIT_INTERACTIVE`): about 0.1 s.
     public static let interactive = PasswordHash(passes: 2, memoryBytes: 64 << 20)
-    /// 3 passes over 256 MiB (`…_MODERATE`): about 0.7 s. The default: a login session pays it once.
+    /// 3 passes over 256 MiB (`…_MODERATE`): about 0.7 s.
+    ///
+    /// The default: a login session pays it once.
     public static let moderate = PasswordHash(passes: 3, memoryBytes: 256 << 20)
     /// 4 passes over 1 GiB (`…_SENSITIVE`): several seconds.
     public static let sensitive = PasswordHash(passes: 4, memoryBytes: 1 << 30)

@@ -37,7 +37,9 @@ public enum SecretBox {
     /// The plaintext of what `seal` returned.
     ///
     /// - Throws: `.malformed` if it is too short, `.authentication` if it does not open.
-    public static func open(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError) -> SecretBytes {
+    public static func open(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError)
+        -> SecretBytes
+    {
         var plaintext = try SecretBytes(zeroed: max(0, sealed.count - overhead))
         let opened = plaintext.withUnsafeMutableBytes { plain in
             sealed.withUnsafeBytes { open($0, into: plain, under: key) }
@@ -47,7 +49,9 @@ public enum SecretBox {
     }
 
     /// The plaintext of what `seal` returned, where it needs no secret memory: what a list shows.
-    public static func openPublic(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError) -> [UInt8] {
+    public static func openPublic(_ sealed: ArraySlice<UInt8>, under key: borrowing SecretBytes) throws(CryptoError)
+        -> [UInt8]
+    {
         var plaintext = [UInt8](repeating: 0, count: max(0, sealed.count - overhead))
         let opened = plaintext.withUnsafeMutableBytes { plain in
             sealed.withUnsafeBytes { open($0, into: plain, under: key) }

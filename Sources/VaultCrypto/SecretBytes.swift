@@ -37,7 +37,9 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
         randombytes_buf(base, count)
     }
 
-    /// A copy of `bytes`. Wiping the original is the caller's affair.
+    /// A copy of `bytes`.
+    ///
+    /// Wiping the original is the caller's affair.
     public init(copying bytes: UnsafeRawBufferPointer) throws(CryptoError) {
         let base = try Self.allocate(bytes.count)
         self.init(taking: base, count: bytes.count)
@@ -86,14 +88,18 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
         try body(UnsafeRawBufferPointer(start: base, count: count).bytes)
     }
 
-    /// The bytes, for calls that take pointers. They must not escape `body`.
+    /// The bytes, for calls that take pointers.
+    ///
+    /// They must not escape `body`.
     public borrowing func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try body(UnsafeRawBufferPointer(start: base, count: count))
     }
 
-    /// The bytes, to be written while `body` runs. They must not escape it.
+    /// The bytes, to be written while `body` runs.
+    ///
+    /// They must not escape it.
     public mutating func withUnsafeMutableBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeMutableRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {

@@ -16,7 +16,9 @@ enum Sodium {
 ///
 /// `sodium_malloc` hides a failing mlock; this asks with a page of its own (`sodium_mlock`).
 public enum MemoryLocking {
-    /// `false` where `RLIMIT_MEMLOCK` or the kernel forbids it. Asked once.
+    /// `false` where `RLIMIT_MEMLOCK` or the kernel forbids it.
+    ///
+    /// Asked once.
     public static let works: Bool = {
         Sodium.ready()
         let size = 4096

@@ -1,5 +1,7 @@
-/// Global options may stand before or after the command's name. The parser knows them on the commands that do
-/// something, so wherever they stand, they are moved behind everything else.
+/// Global options may stand before or after the command's name.
+///
+/// The parser knows them on the commands that do something, so wherever they stand, they are moved behind everything
+/// else.
 enum ArgumentOrder {
     private static let flags: Set<String> = [
         "--json", "--no-input", "-q", "--quiet", "-v", "--verbose", "--allow-memory",
@@ -19,7 +21,9 @@ enum ArgumentOrder {
         while index < arguments.count {
             let argument = arguments[index]
             if argument == "--" { break }
-            let name = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).first.map(String.init)
+            let name = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).first.map(
+                String.init
+            )
             if flags.contains(argument) {
                 globals.append(argument)
             } else if let name, options.contains(name) {

@@ -45,7 +45,8 @@ struct Context: Sendable {
         quiet = options.quiet
         verbose = options.verbose
         noInput = options.noInput
-        passphraseFile = options.passphraseFile ?? environment["VAULT_PASSPHRASE_FILE"].flatMap { $0.isEmpty ? nil : $0 }
+        passphraseFile =
+            options.passphraseFile ?? environment["VAULT_PASSPHRASE_FILE"].flatMap { $0.isEmpty ? nil : $0 }
         passphraseDescriptor = options.passphraseDescriptor
         slot = options.slot
         allowsMemoryPressure = options.allowMemory
@@ -110,7 +111,8 @@ struct Context: Sendable {
                 continue
             }
             defer { terminal.close() }
-            guard terminal.confirm("The keyring has lost the key of slot \(name). Replace the slot by a new one?") else {
+            guard terminal.confirm("The keyring has lost the key of slot \(name). Replace the slot by a new one?")
+            else {
                 continue
             }
             do throws(VaultError) {
@@ -155,7 +157,12 @@ struct Context: Sendable {
         if file == nil, noInput || !Terminal.isPresent, hasPassphraseOption {
             note("the backup has the passphrase given for the vault; --backup-passphrase-file gives it another")
             return try secret(
-                file: passphraseFile, descriptor: passphraseDescriptor, onlyOptions: true, question: "", confirmation: nil)
+                file: passphraseFile,
+                descriptor: passphraseDescriptor,
+                onlyOptions: true,
+                question: "",
+                confirmation: nil
+            )
         }
         return try secret(
             file: file,
@@ -211,7 +218,9 @@ struct Context: Sendable {
             throw VaultError(.locked, "\(question) There is nobody to ask; nothing was changed", hint: "add --yes")
         }
         defer { terminal.close() }
-        guard terminal.confirm(question) else { throw VaultError(.locked, "not confirmed; nothing was changed", hint: "add --yes to skip the question") }
+        guard terminal.confirm(question) else {
+            throw VaultError(.locked, "not confirmed; nothing was changed", hint: "add --yes to skip the question")
+        }
     }
 
     /// A remark for people, not for scripts.

@@ -71,7 +71,11 @@ enum Output {
             // A loop over a borrowed secret; JSON has no other way to carry bytes than as text.
             let bytes = try secret.withSecret { try $0.copy() }
             guard bytes.withUnsafeBytes({ String(validating: $0, as: UTF8.self) != nil }) else {
-                throw VaultError(.failed, "the secret is not UTF-8 text, so JSON cannot carry it", hint: "leave out --json")
+                throw VaultError(
+                    .failed,
+                    "the secret is not UTF-8 text, so JSON cannot carry it",
+                    hint: "leave out --json"
+                )
             }
             try bytes.withUnsafeBytes { try quote($0, into: &buffer) }
         case .array(let elements):

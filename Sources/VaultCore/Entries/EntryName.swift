@@ -66,7 +66,8 @@ public struct EntryName: Hashable, Sendable, Comparable, CustomStringConvertible
             case UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "@"), UInt8(ascii: "+"), UInt8(ascii: "-"): continue
             default:
                 guard isAlphanumeric(byte) else {
-                    return byte > 32 && byte < 127 ? "it contains '\(Character(scalar))'" : "it contains a space or control character"
+                    return byte > 32 && byte < 127
+                        ? "it contains '\(Character(scalar))'" : "it contains a space or control character"
                 }
             }
         }

@@ -5,7 +5,9 @@ public import VaultCrypto
 /// Length-prefixed fields in one piece of secret memory, read in place. It is no JSON: a JSON decoder would leave
 /// `String` copies all over the heap.
 public struct EntrySecrets: ~Copyable, Sendable {
-    /// A secret an entry can hold. The raw values are the tags of the format.
+    /// A secret an entry can hold.
+    ///
+    /// The raw values are the tags of the format.
     public enum Field: UInt16, Sendable, CaseIterable {
         /// RFC 6749 §1.4.
         case accessToken = 1
@@ -66,7 +68,9 @@ public struct EntrySecrets: ~Copyable, Sendable {
     /// Which secrets there are.
     public var fields: Set<Field> { Set(Field.allCases.filter { has($0) }) }
 
-    /// Sets a secret, or takes it away with `nil`. Fields of a newer version stay.
+    /// Sets a secret, or takes it away with `nil`.
+    ///
+    /// Fields of a newer version stay.
     public mutating func set(_ field: Field, to value: UnsafeRawBufferPointer?) throws(CryptoError) {
         var buffer = try SecretBuffer(capacity: encoded.count + (value?.count ?? 0) + 6)
         let end = encoded.count

@@ -104,7 +104,9 @@ public enum HoldReason: String, Hashable, Sendable {
     case rolledBack
 }
 
-/// Until when an access token is valid. A missing time is not "never", and neither is it an hour.
+/// Until when an access token is valid.
+///
+/// A missing time is not "never", and neither is it an hour.
 public enum Expiry: Hashable, Sendable {
     /// Until that instant.
     case known(Timestamp)

@@ -1,6 +1,8 @@
 internal import Glibc
 
-/// An instant, with the nanoseconds that some token files carry. It shows as RFC 3339 in UTC.
+/// An instant, with the nanoseconds that some token files carry.
+///
+/// It shows as RFC 3339 in UTC.
 ///
 /// Foundation's parsers round to microseconds and refuse or misread some of the forms in the wild (token-file dates
 /// with nine digits, Go's year 1), so the dozen lines of calendar arithmetic stand here.

@@ -48,7 +48,9 @@ enum Backup {
         }
     }
 
-    /// Reads the file piece by piece. Everything it hands out before `isGenuine` was asked is only to be skipped over.
+    /// Reads the file piece by piece.
+    ///
+    /// Everything it hands out before `isGenuine` was asked is only to be skipped over.
     struct Reader: ~Copyable {
         private let file: Descriptor
         private var position = 0
@@ -145,7 +147,11 @@ extension Vault {
             // Names first, then each record on its own: a page of a large vault would not fit into memory twice.
             var names: [RecordName] = []
             var faults = Listing()
-            try await self.walk(session) { names.append($0.name) } fault: { faults.faults.append($0) }
+            try await self.walk(session) {
+                names.append($0.name)
+            } fault: {
+                faults.faults.append($0)
+            }
             try faults.requireSound()
             for name in names {
                 guard let found = try await self.locate(name, session) else { continue }

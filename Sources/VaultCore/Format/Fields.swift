@@ -27,7 +27,9 @@ struct ByteWriter {
     }
 }
 
-/// Reads what `ByteWriter` wrote. Every read says `nil` at the end of the bytes; none traps.
+/// Reads what `ByteWriter` wrote.
+///
+/// Every read says `nil` at the end of the bytes; none traps.
 struct ByteReader {
     private let bytes: [UInt8]
     private(set) var position: Int

@@ -43,7 +43,9 @@ struct Header: Sendable {
     var createdAt: Int64
     var minor: UInt16 = Header.minor
     var slots: [HeaderSlot]
-    /// The old data key sealed under the new one. A header is rotating just while it has one.
+    /// The old data key sealed under the new one.
+    ///
+    /// A header is rotating just while it has one.
     var oldDataKey: [UInt8]?
     var unknownFields: [Field] = []
 

@@ -15,7 +15,8 @@ struct RecordName: Hashable, Sendable {
 
     /// `nil` if the bytes are no name that fits.
     init?(_ bytes: [UInt8]) {
-        guard !bytes.isEmpty, bytes.count <= Self.maximumBytes, let text = String(validating: bytes, as: UTF8.self) else {
+        guard !bytes.isEmpty, bytes.count <= Self.maximumBytes, let text = String(validating: bytes, as: UTF8.self)
+        else {
             return nil
         }
         self.text = text
@@ -30,8 +31,9 @@ struct RecordName: Hashable, Sendable {
     }
 }
 
-/// The two parts of a record that are sealed apart. The raw values have one length, so that no part and name can run
-/// together into another part and name.
+/// The two parts of a record that are sealed apart.
+///
+/// The raw values have one length, so that no part and name can run together into another part and name.
 enum RecordPart: String {
     case summary = "summary."
     case secret = "secret.."
@@ -131,11 +133,17 @@ struct SealedRecord {
         under key: DataKey
     ) throws(CryptoError) -> [UInt8] {
         let head = binding.encoded
-        let summarySize = powerOfTwo(atLeast: head.count + summary.count + 1 + SecretBox.overhead, from: smallestSummary)
+        let summarySize = powerOfTwo(
+            atLeast: head.count + summary.count + 1 + SecretBox.overhead,
+            from: smallestSummary
+        )
         let secretSize = head.count + secret.count + 1 + SecretBox.overhead
         let total = powerOfTwo(atLeast: headBytes + summarySize + secretSize, from: smallestRecord)
         guard total <= RecordLimits.recordBytes else {
-            throw CryptoError(.malformed, "the entry is too large: sealed, it would take \(total) bytes of at most 1 MiB")
+            throw CryptoError(
+                .malformed,
+                "the entry is too large: sealed, it would take \(total) bytes of at most 1 MiB"
+            )
         }
         var writer = ByteWriter()
         writer.append(version)
@@ -184,7 +192,9 @@ struct SealedRecord {
             throw RecordFault(sentence: "has a summary of an unknown version")
         }
         guard binding.vault == vault, binding.name == name, binding.generation == generation else {
-            throw RecordFault(sentence: "is not what it is filed as: another vault, name or generation is sealed inside")
+            throw RecordFault(
+                sentence: "is not what it is filed as: another vault, name or generation is sealed inside"
+            )
         }
         return (binding, Array(plain[reader.position...]))
     }

@@ -88,8 +88,9 @@ struct Unlocking {
         }
     }
 
-    /// One error out of what every slot said. Something typed that was wrong weighs most, then what no slot may ask
-    /// for, then what only waits for a person.
+    /// One error out of what every slot said.
+    ///
+    /// Something typed that was wrong weighs most, then what no slot may ask for, then what only waits for a person.
     private static func explain(
         _ failures: [(slot: KeySlot, error: CustodyError)],
         at directory: String

@@ -18,7 +18,9 @@ struct DestroyCommand: AsyncParsableCommand {
         let closed = try await ClosedVault.open(context.location)
         let state = context.location.state(of: closed.id)
         let keyringSlots = closed.slots.filter { SlotKind(name: $0.kind)?.needsKeyring ?? false }
-        var goes = ["the vault \(context.location.directory) with everything in it", "what is remembered of it in \(state)"]
+        var goes = [
+            "the vault \(context.location.directory) with everything in it", "what is remembered of it in \(state)",
+        ]
         goes += keyringSlots.map { "the keyring item of slot \($0.id.prefix(8))" }
         let keyFiles = closed.slots.compactMap(\.path)
         if !context.json { for line in goes { Diagnostics.write("to be deleted: \(Diagnostics.oneLine(line))\n") } }
@@ -30,7 +32,11 @@ struct DestroyCommand: AsyncParsableCommand {
         for file in keyFiles { context.note("the key file \(file) opens nothing any more; it was left where it is") }
         for failure in failures { Diagnostics.warn(failure) }
         if !failures.isEmpty {
-            throw VaultError(.partial, "the vault is gone, but not all of its keyring items", hint: "delete them with the keyring's own program")
+            throw VaultError(
+                .partial,
+                "the vault is gone, but not all of its keyring items",
+                hint: "delete them with the keyring's own program"
+            )
         }
         context.note("the vault is gone")
     }

@@ -35,19 +35,29 @@ struct DoctorCommand: AsyncParsableCommand {
             }
             checks.add(.good("header", "format 1, generation \(closed.headerGeneration), \(closed.slots.count) slots"))
             let vault = try await context.open(acceptsRollback: acceptRollback)
-            if acceptRollback { checks.add(.good("rollback", "taken as it is; entries older than seen before are held")) }
+            if acceptRollback {
+                checks.add(.good("rollback", "taken as it is; entries older than seen before are held"))
+            }
             let listing = try await vault.verify()
             for fault in listing.faults {
                 checks.add(.bad("record", fault, "vault restore FILE brings it back; vault remove NAME gives it up"))
             }
-            if listing.faults.isEmpty { checks.add(.good("records", "\(listing.entries.count) entries, all of them open")) }
+            if listing.faults.isEmpty {
+                checks.add(.good("records", "\(listing.entries.count) entries, all of them open"))
+            }
             for entry in listing.entries { checks.add(entry) }
             for slot in vault.deadSlots {
                 let name = slot.prefix(8)
                 checks.add(.warning("slot \(name)", "the keyring has lost its key", "vault key change \(name)"))
             }
             if vault.slots.count == 1 {
-                checks.add(.warning("slots", "one slot only: if its key is lost, so is everything", "vault key add recovery-code"))
+                checks.add(
+                    .warning(
+                        "slots",
+                        "one slot only: if its key is lost, so is everything",
+                        "vault key add recovery-code"
+                    )
+                )
             }
             if !listing.faults.isEmpty { try listing.requireSound() }
         } catch {
@@ -94,11 +104,23 @@ struct Checkup {
                 : .warning("memory", "memory cannot be locked, so keys could reach a swap device", "raise ulimit -l")
         )
         if context.environment["VAULT_ADDR"] != nil {
-            add(.warning("VAULT_ADDR", "it is set: HashiCorp's vault may be meant where this one answers", "look which one runs: command -v vault"))
+            add(
+                .warning(
+                    "VAULT_ADDR",
+                    "it is set: HashiCorp's vault may be meant where this one answers",
+                    "look which one runs: command -v vault"
+                )
+            )
         }
         let own = (try? Self.executable()) ?? ""
         for other in Self.others(in: context.environment["PATH"] ?? "", than: own) {
-            add(.warning("PATH", "there is another vault at \(other)", "put the directory of the one you mean first in PATH"))
+            add(
+                .warning(
+                    "PATH",
+                    "there is another vault at \(other)",
+                    "put the directory of the one you mean first in PATH"
+                )
+            )
         }
     }
 
@@ -106,14 +128,24 @@ struct Checkup {
     mutating func files(_ context: Context, _ closed: ClosedVault) {
         add(.good("directory", context.location.directory + (closed.isReadOnly ? ", read-only" : "")))
         if closed.isRotating {
-            add(.warning("rotation", "a new data key is being brought in", "any command that opens the vault goes on with it"))
+            add(
+                .warning(
+                    "rotation",
+                    "a new data key is being brought in",
+                    "any command that opens the vault goes on with it"
+                )
+            )
         }
     }
 
     static func keyring(_ context: Context) async -> Finding {
         let report = await KeyringReport.of(context)
         if report.state == "usable" { return .good("keyring", report.backend ?? "usable") }
-        return .warning("keyring", "\(report.state): \(report.detail ?? "")", "vault key add passphrase, or vault key add recovery-code, opens the vault without it")
+        return .warning(
+            "keyring",
+            "\(report.state): \(report.detail ?? "")",
+            "vault key add passphrase, or vault key add recovery-code, opens the vault without it"
+        )
     }
 
     /// What an entry's state asks of its owner.
@@ -123,11 +155,29 @@ struct Checkup {
         case .held(.secondOwner):
             add(.good(entry.name.description, "held: \(entry.source?.path ?? "its file") is its owner's"))
         case .held(let reason):
-            add(.warning(entry.name.description, "held (\(reason.rawValue)): its refresh token may have been spent", nil))
+            add(
+                .warning(
+                    entry.name.description,
+                    "held (\(reason.rawValue)): its refresh token may have been spent",
+                    nil
+                )
+            )
         case .suspect:
-            add(.warning(entry.name.description, "the server's refusals look like a dead grant", "import a fresh token: vault import FILE"))
+            add(
+                .warning(
+                    entry.name.description,
+                    "the server's refusals look like a dead grant",
+                    "import a fresh token: vault import FILE"
+                )
+            )
         case .reauthorizationRequired(let reason):
-            add(.warning(entry.name.description, "needs a new login (\(reason))", "import a fresh token: vault import FILE"))
+            add(
+                .warning(
+                    entry.name.description,
+                    "needs a new login (\(reason))",
+                    "import a fresh token: vault import FILE"
+                )
+            )
         }
     }
 
@@ -173,7 +223,9 @@ struct Checkup {
             guard access(candidate, X_OK) == 0, let resolved = realpath(candidate, nil) else { return nil }
             defer { free(resolved) }
             let there = try? FileStatus.of(String(cString: resolved))
-            guard let there, there.kind == .regular, there.inode != ours?.inode || there.device != ours?.device else { return nil }
+            guard let there, there.kind == .regular, there.inode != ours?.inode || there.device != ours?.device else {
+                return nil
+            }
             return candidate
         }
     }

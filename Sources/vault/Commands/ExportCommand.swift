@@ -32,7 +32,9 @@ struct ExportCommand: AsyncParsableCommand {
         if context.json {
             try Output.print(.object([("file", .string(file)), ("entries", .number(Int64(count)))]))
         } else {
-            context.note("\(count) \(count == 1 ? "entry is" : "entries are") in \(file); vault restore \(file) brings them back")
+            context.note(
+                "\(count) \(count == 1 ? "entry is" : "entries are") in \(file); vault restore \(file) brings them back"
+            )
         }
     }
 }

@@ -30,10 +30,16 @@ struct ImportCommand: AsyncParsableCommand {
     @Flag(help: "Take the tokens out of their files once they are in the vault.")
     var remove = false
 
-    @Option(name: .customLong("token-url"), help: ArgumentHelp("The token endpoint, where the file names none.", valueName: "url"))
+    @Option(
+        name: .customLong("token-url"),
+        help: ArgumentHelp("The token endpoint, where the file names none.", valueName: "url")
+    )
     var tokenURL: String?
 
-    @Option(name: .customLong("client-id"), help: ArgumentHelp("The client id, where the file names none.", valueName: "id"))
+    @Option(
+        name: .customLong("client-id"),
+        help: ArgumentHelp("The client id, where the file names none.", valueName: "id")
+    )
     var clientID: String?
 
     @Option(help: ArgumentHelp("A file with the client secret.", valueName: "file"))
@@ -45,7 +51,10 @@ struct ImportCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("The resource, where the file names none.", valueName: "url"))
     var resource: String?
 
-    @Option(name: .customLong("scope"), help: ArgumentHelp("A scope, where the file names none; may be repeated.", valueName: "scope"))
+    @Option(
+        name: .customLong("scope"),
+        help: ArgumentHelp("A scope, where the file names none; may be repeated.", valueName: "scope")
+    )
     var scopes: [String] = []
 
     @Option(help: ArgumentHelp("The Databricks host of a file that does not name it.", valueName: "host"))
@@ -103,7 +112,8 @@ struct ImportCommand: AsyncParsableCommand {
             throw VaultError(
                 code,
                 failure?.line ?? "some entries were left alone; the report says why",
-                hint: failure?.error.hint ?? (failure == nil ? "choose another name with --name, or vault remove NAME first" : nil),
+                hint: failure?.error.hint
+                    ?? (failure == nil ? "choose another name with --name, or vault remove NAME first" : nil),
                 underlying: failure?.error
             )
         }
@@ -128,18 +138,22 @@ final class ProgressLine: Sendable {
     func show(_ verb: String, _ done: Int, _ total: Int) {
         guard isShown, total >= Self.fewest else { return }
         let percent = done * 100 / total
-        guard lastShown.withLock({ last in
-            defer { last = percent }
-            return last != percent
-        }) else { return }
+        guard
+            lastShown.withLock({ last in
+                defer { last = percent }
+                return last != percent
+            })
+        else { return }
         Diagnostics.write("\r\u{1B}[K\(verb) \(done + 1) of \(total)")
     }
 
     func clear() {
-        guard isShown, lastShown.withLock({ last in
-            defer { last = -1 }
-            return last >= 0
-        }) else { return }
+        guard isShown,
+            lastShown.withLock({ last in
+                defer { last = -1 }
+                return last >= 0
+            })
+        else { return }
         Diagnostics.write("\r\u{1B}[K")
     }
 }

@@ -71,7 +71,9 @@ struct InitCommand: AsyncParsableCommand {
         do throws(KeyringError) {
             let state = try await context.keyring.probe(interactive: context.isInteractive)
             if state.isUsable { return .secretService }
-            context.note("no Secret Service to use (\(state.obstacle?.message ?? "unknown")); the key is kept under a passphrase")
+            context.note(
+                "no Secret Service to use (\(state.obstacle?.message ?? "unknown")); the key is kept under a passphrase"
+            )
         } catch {
             context.note("no Secret Service to use (\(error.message)); the key is kept under a passphrase")
         }

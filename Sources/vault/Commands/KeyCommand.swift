@@ -112,7 +112,9 @@ struct KeyCommand: AsyncParsableCommand {
             if context.json {
                 try Output.print(.object([("slots", .array(vault.slots.map { .slot($0) }))]))
             } else {
-                context.note("the slot \(slotID) is gone; old copies of the vault still open with it, unless vault key rotate makes a new data key")
+                context.note(
+                    "the slot \(slotID) is gone; old copies of the vault still open with it, unless vault key rotate makes a new data key"
+                )
             }
         }
     }
@@ -143,7 +145,8 @@ struct KeyCommand: AsyncParsableCommand {
             let vault = try await context.open(recovery: delivery, offersReplacement: false)
             let prepared = try await vault.prepareRotation(dropping: dropped)
             var lost = prepared.lost
-            let issuesCode = prepared.replacesRecoveryCode && recovery.isWanted
+            let issuesCode =
+                prepared.replacesRecoveryCode && recovery.isWanted
                 && (recovery.recoveryCodeFile != nil || context.isInteractive)
             if prepared.replacesRecoveryCode, !issuesCode {
                 lost += vault.slots.filter { $0.kind == SlotKind.recoveryCode.description }
@@ -158,7 +161,9 @@ struct KeyCommand: AsyncParsableCommand {
             if context.json {
                 try Output.print(.object([("slots", .array(vault.slots.map { .slot($0) }))]))
             } else {
-                context.note("the vault has a new data key; it opens with: \(vault.slots.map(\.kind).joined(separator: ", "))")
+                context.note(
+                    "the vault has a new data key; it opens with: \(vault.slots.map(\.kind).joined(separator: ", "))"
+                )
             }
         }
     }

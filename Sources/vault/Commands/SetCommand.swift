@@ -23,16 +23,28 @@ struct SetCommand: AsyncParsableCommand {
         let context = try Context(global)
         let name = try name.contains(":") ? EntryName(parsing: name) : EntryName(.static, name)
         guard name.kind == .static else {
-            throw VaultError(.usage, "\(name) is a grant; set keeps static secrets", hint: "use vault set static:\(name.name), or vault import FILE")
+            throw VaultError(
+                .usage,
+                "\(name) is a grant; set keeps static secrets",
+                hint: "use vault set static:\(name.name), or vault import FILE"
+            )
         }
         // The vault opens first: nobody types a secret that cannot be kept. Standard input is only the secret's.
         let vault = try await context.open()
         let secret = try read(context, name)
         guard secret.count > 0 else {
-            throw VaultError(.usage, "the secret is empty; nothing was changed", hint: "pipe it in: printf %s SECRET | vault set \(name)")
+            throw VaultError(
+                .usage,
+                "the secret is empty; nothing was changed",
+                hint: "pipe it in: printf %s SECRET | vault set \(name)"
+            )
         }
         guard secret.count <= Self.limit else {
-            throw VaultError(.unsafe, "the secret has more than \(Self.limit) bytes; nothing was changed", hint: "keep large files elsewhere")
+            throw VaultError(
+                .unsafe,
+                "the secret has more than \(Self.limit) bytes; nothing was changed",
+                hint: "keep large files elsewhere"
+            )
         }
         var secrets = try EntrySecrets()
         try secret.withSecret { try secrets.set(.secret, to: $0) }
@@ -52,7 +64,11 @@ struct SetCommand: AsyncParsableCommand {
             return SharedSecret(try SecretInput.withoutFinalNewline(all))
         }
         guard !context.noInput, let terminal = Terminal() else {
-            throw VaultError(.locked, "there is no secret on standard input, and asking is not allowed", hint: "pipe the secret in")
+            throw VaultError(
+                .locked,
+                "there is no secret on standard input, and asking is not allowed",
+                hint: "pipe the secret in"
+            )
         }
         defer { terminal.close() }
         return try terminal.readHidden("Secret for \(name): ")

@@ -66,7 +66,9 @@ struct ShowCommand: AsyncParsableCommand {
         let width = (facts.map(\.0) + labels).map(\.count).max() ?? 0
         func label(_ text: String) -> String { text + String(repeating: " ", count: width - text.count) + "  " }
         try Output.print(facts.compactMap { name, value in value.map { label(name) + $0 } })
-        try Output.print(entry.metadata.sorted { $0.key < $1.key }.map { label($0.key.prefix(width).description) + $0.value })
+        try Output.print(
+            entry.metadata.sorted { $0.key < $1.key }.map { label($0.key.prefix(width).description) + $0.value }
+        )
         for (field, word) in zip(EntrySecrets.Field.allCases, labels) where entry.holds.contains(field) {
             if let secret = secrets.first(where: { $0.0 == field })?.1 {
                 let line = label(word)

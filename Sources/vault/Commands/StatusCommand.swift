@@ -19,7 +19,10 @@ struct StatusCommand: AsyncParsableCommand {
         var listing: Listing?
         var locked: VaultError?
         do throws(VaultError) {
-            let vault = try await Vault.open(context.location, with: context.custodians(asksNobody: !context.hasPassphraseOption))
+            let vault = try await Vault.open(
+                context.location,
+                with: context.custodians(asksNobody: !context.hasPassphraseOption)
+            )
             let all: Listing = try await vault.list()
             listing = all
         } catch {
@@ -70,11 +73,16 @@ struct StatusCommand: AsyncParsableCommand {
             rows.append(["keyring", keyring.state + (keyring.detail.map { ": \($0)" } ?? "")])
             if let backend = keyring.backend { rows.append(["", backend]) }
             rows.append(["agent", "none"])
-            if closed.isRotating { rows.append(["rotation", "under way; the next command that opens the vault goes on"]) }
+            if closed.isRotating {
+                rows.append(["rotation", "under way; the next command that opens the vault goes on"])
+            }
             if let rollback = closed.rollback { rows.append(["rollback", rollback]) }
             if let listing {
                 let counts = states.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-                rows.append(["entries", "\(listing.entries.count)" + (counts.isEmpty ? "" : ": " + counts.joined(separator: ", "))])
+                rows.append([
+                    "entries",
+                    "\(listing.entries.count)" + (counts.isEmpty ? "" : ": " + counts.joined(separator: ", ")),
+                ])
             } else {
                 rows.append(["entries", "not shown: \(locked?.message ?? "")"])
             }

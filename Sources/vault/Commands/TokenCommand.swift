@@ -26,7 +26,9 @@ struct TokenCommand: AsyncParsableCommand {
 
     func validate() throws {
         if header, idToken { throw ValidationError("--header and --id-token contradict each other") }
-        if header || idToken, global.json { throw ValidationError("--json has a document of its own; leave out --header and --id-token") }
+        if header || idToken, global.json {
+            throw ValidationError("--json has a document of its own; leave out --header and --id-token")
+        }
     }
 
     func run() async throws {
@@ -36,7 +38,9 @@ struct TokenCommand: AsyncParsableCommand {
         let now = Timestamp.systemNow
         if idToken {
             let printed: Void? = try entry.secrets.withField(.idToken) { try Output.print(secret: $0) }
-            guard printed != nil else { throw VaultError(.notFound, "\(name) holds no id token", hint: "vault show \(name) tells what it holds") }
+            guard printed != nil else {
+                throw VaultError(.notFound, "\(name) holds no id token", hint: "vault show \(name) tells what it holds")
+            }
             return
         }
         let field = try entry.summary.usableToken(at: now)
@@ -59,7 +63,11 @@ struct TokenCommand: AsyncParsableCommand {
             if header {
                 // A line break in a secret would begin a header of its own.
                 guard bytes.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-                    throw VaultError(.unsafe, "\(name) holds characters that no header may carry", hint: "leave out --header")
+                    throw VaultError(
+                        .unsafe,
+                        "\(name) holds characters that no header may carry",
+                        hint: "leave out --header"
+                    )
                 }
                 try Output.print(secret: bytes, prefix: "Authorization: Bearer ")
             } else {
@@ -76,7 +84,9 @@ struct LifetimeArgument: ExpressibleByArgument {
     init?(argument: String) {
         let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         let unit = argument.last.flatMap { units[$0] }
-        guard let number = Int64(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0 else { return nil }
+        guard let number = Int64(unit == nil ? Substring(argument) : argument.dropLast()), number >= 0 else {
+            return nil
+        }
         let (seconds, overflow) = number.multipliedReportingOverflow(by: unit ?? 1)
         guard !overflow else { return nil }
         self.seconds = seconds

@@ -4,7 +4,9 @@ internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
 
-/// How a new recovery code reaches its owner. It counts only once it has.
+/// How a new recovery code reaches its owner.
+///
+/// It counts only once it has.
 enum RecoveryDelivery: Sendable {
     /// Into a file that must not exist.
     case file(String)

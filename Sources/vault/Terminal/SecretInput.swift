@@ -25,14 +25,18 @@ enum SecretInput {
                     throw CryptoError(.malformed, "cannot read \(what): \(String(cString: strerror(failure)))")
                 }
                 if count == 0 { return try buffer.finish() }
-                guard buffer.count <= limit else { throw CryptoError(.parameters, "\(what) is longer than \(limit) bytes") }
+                guard buffer.count <= limit else {
+                    throw CryptoError(.parameters, "\(what) is longer than \(limit) bytes")
+                }
             }
         } catch {
             throw VaultError(error.code == .parameters ? .usage : .unavailable, error.message)
         }
     }
 
-    /// A passphrase in a file or behind a descriptor path. A final newline is not part of it.
+    /// A passphrase in a file or behind a descriptor path.
+    ///
+    /// A final newline is not part of it.
     static func passphrase(file path: String, quiet: Bool) throws(VaultError) -> SharedSecret {
         let opened = vault_open(path, O_RDONLY | O_CLOEXEC, 0)
         guard opened >= 0 else {
@@ -50,7 +54,9 @@ enum SecretInput {
         return try passphrase(descriptor: opened)
     }
 
-    /// A passphrase from a descriptor. A final newline is not part of it.
+    /// A passphrase from a descriptor.
+    ///
+    /// A final newline is not part of it.
     static func passphrase(descriptor: Int32) throws(VaultError) -> SharedSecret {
         SharedSecret(try withoutFinalNewline(try readAll(descriptor, limit: 4096, "the passphrase")))
     }

@@ -1,0 +1,60 @@
+# The two commands of the README are `make demo` and `make test`; both install what is missing first.
+
+SWIFT ?= swift
+PREFIX ?= /usr/local
+DESTDIR ?=
+RELEASE = $(SWIFT) build -c release --static-swift-stdlib
+
+.PHONY: build demo test lint traits release install uninstall bench stress clean
+
+build:
+	@.ci/setup build
+	$(SWIFT) build
+
+demo: build
+	@.ci/demo "$$($(SWIFT) build --show-bin-path)"
+
+test:
+	@.ci/setup test
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+# The same tests with every kill point and the full number of writers: an hour or more.
+stress:
+	@.ci/setup test
+	$(SWIFT) build --build-tests
+	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter FaultTests
+
+lint:
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+# Without the trait nothing links libsecret, and everything else works.
+traits:
+	@.ci/setup build
+	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault
+	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-keyring
+	@! ldd "$$($(SWIFT) build --disable-default-traits --scratch-path .build-traits --show-bin-path)/vault-keyring" \
+		| grep -q libsecret
+
+release:
+	@.ci/setup build
+	$(RELEASE) --product vault
+	$(RELEASE) --product vault-keyring
+
+install: release
+	@.ci/install "$$($(RELEASE) --show-bin-path)" "$(DESTDIR)$(PREFIX)"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/vault"
+	rm -rf "$(DESTDIR)$(PREFIX)/libexec/vault"
+	rm -f "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vault"
+	rm -f "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vault"
+	rm -f "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vault.fish"
+
+bench:
+	@.ci/setup test
+	$(SWIFT) build -c release --static-swift-stdlib
+	@.ci/bench "$$($(RELEASE) --show-bin-path)"
+
+clean:
+	rm -rf .build .build-traits .build-release
