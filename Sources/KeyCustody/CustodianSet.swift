@@ -6,6 +6,7 @@ public struct CustodianSet: Sendable {
     public let passphrase: PassphraseCustodian
     private let keyring: KeyringClient
     private let isInteractive: Bool
+    private let keyringLabel: String
     private let keyFile: String?
     private let showRecoveryCode: @Sendable (SharedSecret) async throws(CustodyError) -> Void
 
@@ -14,6 +15,7 @@ public struct CustodianSet: Sendable {
     /// - Parameters:
     ///   - source: Asks for a passphrase.
     ///   - keyring: Speaks to the Secret Service.
+    ///   - keyringLabel: What the keyring's own program shows for a new item.
     ///   - isInteractive: Whether a person may be asked to unlock the keyring.
     ///   - limits: What passphrase slots may cost.
     ///   - keyFile: Where a new key file goes, or where a moved one lies.
@@ -21,6 +23,7 @@ public struct CustodianSet: Sendable {
     public init(
         asking source: @escaping PassphraseSource,
         keyring: KeyringClient,
+        keyringLabel: String = "vault",
         isInteractive: Bool,
         limits: DerivationLimits = DerivationLimits(),
         keyFile: String? = nil,
@@ -28,6 +31,7 @@ public struct CustodianSet: Sendable {
     ) {
         passphrase = PassphraseCustodian(asking: source, limits: limits)
         self.keyring = keyring
+        self.keyringLabel = keyringLabel
         self.isInteractive = isInteractive
         self.keyFile = keyFile
         self.showRecoveryCode = showRecoveryCode
@@ -53,6 +57,6 @@ public struct CustodianSet: Sendable {
     public var combined: CombinedCustodian { CombinedCustodian(keyring: secretService, passphrase: passphrase) }
 
     private var secretService: SecretServiceCustodian {
-        SecretServiceCustodian(keyring: keyring, isInteractive: isInteractive)
+        SecretServiceCustodian(keyring: keyring, isInteractive: isInteractive, label: keyringLabel)
     }
 }

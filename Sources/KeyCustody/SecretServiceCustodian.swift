@@ -4,11 +4,15 @@ public import VaultCrypto
 public struct SecretServiceCustodian: KeyCustodian {
     private let keyring: KeyringClient
     private let isInteractive: Bool
+    private let label: String
 
     /// A custodian that lets the keyring ask a person just where `isInteractive`.
-    public init(keyring: KeyringClient, isInteractive: Bool) {
+    ///
+    /// - Parameter label: What the keyring's own program shows for a new item. It is not secret.
+    public init(keyring: KeyringClient, isInteractive: Bool, label: String) {
         self.keyring = keyring
         self.isInteractive = isInteractive
+        self.label = label
     }
 
     /// Makes the secret and stores it; the client reads it back by a second run before this returns.
@@ -20,7 +24,6 @@ public struct SecretServiceCustodian: KeyCustodian {
             throw CustodyError(.unavailable, error.message, underlying: error)
         }
         do {
-            let label = "vault: key for \(slot.shortID)"
             try await keyring.store(root, vault: vault, slot: slot.id, label: label, interactive: isInteractive)
         } catch {
             throw CustodyError(error)

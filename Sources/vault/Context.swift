@@ -79,6 +79,7 @@ struct Context: Sendable {
         return CustodianSet(
             asking: { [self] purpose throws(CustodyError) in try passphrase(purpose, onlyOptions: onlyOptions) },
             keyring: keyring,
+            keyringLabel: "vault: key for \(location.directory)",
             isInteractive: !asksNobody && isInteractive,
             limits: derivationLimits,
             showRecoveryCode: { code throws(CustodyError) in try recovery.deliver(code) }
