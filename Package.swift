@@ -85,6 +85,12 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .executableTarget(
+            name: "vault-bench",
+            dependencies: ["VaultCore", "VaultCrypto", "KeyCustody", "PrivateFiles"],
+            path: "Tests/Benchmarks",
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "KeyringTests",
             dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "vault-keyring"],

@@ -1,4 +1,5 @@
 internal import KeyringProtocol
+internal import Synchronization
 public import VaultCrypto
 
 /// The desktop's keyring, by way of `vault-keyring`, a child process that can be killed at a deadline.
@@ -14,8 +15,10 @@ public struct KeyringClient: Sendable {
         /// Where somebody may be typing a password.
         public let interactive: Duration
 
-        /// 5 seconds unattended and 60 interactive, unless said otherwise.
-        public init(unattended: Duration = .seconds(5), interactive: Duration = .seconds(60)) {
+        /// 4.5 seconds unattended and 60 interactive, unless said otherwise.
+        ///
+        /// Every command ends within 5 seconds where nobody can answer, its other work included.
+        public init(unattended: Duration = .milliseconds(4500), interactive: Duration = .seconds(60)) {
             self.unattended = unattended
             self.interactive = interactive
         }
@@ -24,6 +27,12 @@ public struct KeyringClient: Sendable {
     private let program: String?
     private let environment: [String: String]?
     private let deadlines: Deadlines
+    private let silence = Silence()
+
+    /// What a keyring that did not answer leaves behind: the same client does not wait for it a second time.
+    private final class Silence: Sendable {
+        let error = Mutex<KeyringError?>(nil)
+    }
 
     /// A keyring that is asked when a method is called, not before.
     ///
@@ -155,8 +164,14 @@ public struct KeyringClient: Sendable {
         if let sentence = bus.redirection { throw KeyringError(KeyringAnswer(.refused, sentence), .refused) }
         // Asked here too, since it is common over SSH and starting a process to learn it would be a waste.
         if let sentence = bus.absence { throw KeyringError(KeyringAnswer(.unavailable, sentence), .unavailable) }
+        if !request.interactive, let error = silence.error.withLock({ $0 }) { throw error }
         let path = try KeyringProgram.find(program, environment: environment)
-        return try await KeyringRun(program: path, environment: environment, deadline: deadline)
-            .exchange(request, value: value)
+        do throws(KeyringError) {
+            return try await KeyringRun(program: path, environment: environment, deadline: deadline)
+                .exchange(request, value: value)
+        } catch {
+            if !request.interactive, error.code == .timedOut { silence.error.withLock { $0 = error } }
+            throw error
+        }
     }
 }

@@ -56,9 +56,11 @@ extension Vault {
     public func list() async throws(VaultError) -> Listing {
         try await attempt { session in
             var listing = Listing()
+            // All at once before the records are read: what was seen can then only be older than what there is.
+            let seen = try await self.ledger.generations()
             try await self.walk(session) { record in
                 guard let name = record.name.entry else { return }
-                listing.entries.append(try await self.summary(record, named: name, session).summary)
+                listing.entries.append(try await self.summary(record, named: name, session, seen: seen).summary)
             } fault: {
                 listing.faults.append($0)
             }

@@ -34,6 +34,9 @@ final class EntryBox: Sendable {
 }
 
 extension Vault {
+    /// How many records a walk holds at once: 64 MiB of the largest.
+    private static let pageRecords = 64
+
     /// The record filed under `name`, under the current key or the one a rotation is leaving.
     func locate(_ name: RecordName, _ session: Session) async throws -> FoundRecord? {
         // A rotation moves a record in one commit, so one that is at neither id at first is at the new one by now.
@@ -82,7 +85,7 @@ extension Vault {
         for _ in 0..<(session.oldKey == nil ? 1 : 2) {
             var last: RecordID?
             while true {
-                let page = try await store.records(after: last, limit: 256)
+                let page = try await store.records(after: last, limit: Self.pageRecords)
                 guard let end = page.last else { break }
                 last = end.id
                 for stored in page {
@@ -138,15 +141,17 @@ extension Vault {
     func summary(
         _ found: FoundRecord,
         named name: EntryName,
-        _ session: Session
+        _ session: Session,
+        seen known: [RecordID: UInt64]? = nil
     ) async throws -> (summary: EntrySummary, record: SealedRecord, binding: RecordBinding, seen: UInt64) {
         do {
-            let seen = try await ledger.generation(of: found.stored.id) ?? 0
+            let id = found.stored.id
+            let seen = if let known { known[id] ?? 0 } else { try await ledger.generation(of: id) ?? 0 }
             let record = try SealedRecord(found.stored.sealed)
             let opened = try record.openSummary(
                 of: found.name,
                 generation: found.stored.generation,
-                vault: id,
+                vault: self.id,
                 under: found.key
             )
             let read = EntrySummary(
@@ -158,7 +163,7 @@ extension Vault {
             guard var summary = read else { throw RecordFault(sentence: "has a summary that cannot be read") }
             if found.stored.generation < seen {
                 // The ledger is raised after the commit, so it may be ahead of what was read a moment ago.
-                guard try await store.record(found.stored.id) == found.stored else {
+                guard try await store.record(id) == found.stored else {
                     throw StoreError(.conflict, location.directory, "the record changed while it was read")
                 }
                 // Spending an old refresh token again can end the whole grant: readable, but held.

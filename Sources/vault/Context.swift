@@ -68,8 +68,8 @@ struct Context: Sendable {
         return limits
     }
 
-    /// The keyring's client.
-    var keyring: KeyringClient { KeyringClient() }
+    /// The keyring's client; one for the whole command, so that a silent keyring is waited for once.
+    let keyring = KeyringClient()
 
     /// Everybody who may be able to open the vault.
     ///

@@ -9,6 +9,7 @@ enum Main {
     static func main() async {
         // Before anything secret is in memory: no core dumps, no tracing by the same user.
         _ = vault_forbid_dumps()
+        vault_forbid_backtraces()
         // A reader that goes away is an error of that write, not the end of a commit.
         signal(SIGPIPE, SIG_IGN)
         let arguments = ArgumentOrder.globalsLast(Array(CommandLine.arguments.dropFirst()))

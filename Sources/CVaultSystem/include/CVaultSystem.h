@@ -8,6 +8,9 @@
 /// Forbids core dumps and tracing by the same user. Returns 0, or an errno value.
 int vault_forbid_dumps(void);
 
+/// Takes back the signal handlers of Swift's crash backtracer, which prints registers and the memory they point at.
+void vault_forbid_backtraces(void);
+
 /// Tries for an exclusive open-file-description lock on `length` bytes at `offset`. Never waits.
 /// Returns 0, EAGAIN while another description holds it, or another errno value.
 int vault_try_lock_range(int descriptor, int64_t offset, int64_t length);

@@ -21,7 +21,7 @@ struct StatusCommand: AsyncParsableCommand {
         do throws(VaultError) {
             let vault = try await Vault.open(
                 context.location,
-                with: context.custodians(asksNobody: !context.hasPassphraseOption)
+                with: context.custodians(asksNobody: true)
             )
             let all: Listing = try await vault.list()
             listing = all
