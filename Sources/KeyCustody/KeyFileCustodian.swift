@@ -28,15 +28,27 @@ public struct KeyFileCustodian: KeyCustodian {
     ///
     /// `publish` puts it in place once the new header is on the disk; until then, and if nobody comes to that, either
     /// of the two opens its vault.
-    public func enrollSuccessor(of slot: KeySlot) throws(CustodyError) -> SharedSecret {
-        let path = (path ?? slot.path) + Self.successor
+    public func enrollSuccessor(of slot: KeySlot, vault: [UInt8]) throws(CustodyError) -> SharedSecret {
+        let path = path ?? slot.path
         do throws(FileError) {
-            // Left over from a rotation that was broken off before its header: it opens nothing.
-            if try FileStatus.of(path) != nil { try PrivateFiles.remove(path) }
+            if try FileStatus.of(path + Self.successor) != nil {
+                if Self.opens(path + Self.successor, slot, vault) {
+                    // A rotation was killed between its header and its rename: this is the slot's only key.
+                    try PrivateFiles.rename(path + Self.successor, to: path)
+                } else {
+                    // Another was killed before its header: that one opens nothing.
+                    try PrivateFiles.remove(path + Self.successor)
+                }
+            }
         } catch {
             throw Self.error(error, path)
         }
-        return try Self.make(path)
+        return try Self.make(path + Self.successor)
+    }
+
+    private static func opens(_ path: String, _ slot: KeySlot, _ vault: [UInt8]) -> Bool {
+        guard let root = try? read(path) else { return false }
+        return root.withSecret { (try? slot.unwrap(under: $0, vault: vault)) != nil }
     }
 
     /// Puts the successor in the place of the file.

@@ -187,7 +187,7 @@ extension Vault {
         case (.secretServiceAndPassphrase, let passphrase?):
             root = try await custodians.combined.enroll(description, using: passphrase, vault: id.bytes)
         case (.keyFile, _):
-            root = try KeyFileCustodian().enrollSuccessor(of: old)
+            root = try KeyFileCustodian().enrollSuccessor(of: old, vault: id.bytes)
         default:
             guard let custodian = custodians.custodian(for: kind) else {
                 preconditionFailure("VaultCore: a surviving slot of an unknown kind")

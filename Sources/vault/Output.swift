@@ -65,8 +65,7 @@ enum Output {
         case .bool(let value): try buffer.append(Array("\(value)".utf8))
         case .number(let value): try buffer.append(Array("\(value)".utf8))
         case .string(let text):
-            var text = text
-            try text.withUTF8 { try quote(UnsafeRawBufferPointer($0), into: &buffer) }
+            try quote(text, into: &buffer)
         case .secret(let secret):
             // A loop over a borrowed secret; JSON has no other way to carry bytes than as text.
             let bytes = try secret.withSecret { try $0.copy() }
@@ -96,14 +95,31 @@ enum Output {
         for (index, item) in items.enumerated() {
             if index > 0 { try buffer.append(UInt8(ascii: ",")) }
             try buffer.append([10] + [UInt8](repeating: 32, count: (indent + 1) * 2))
-            if var key = item.key {
-                try key.withUTF8 { try quote(UnsafeRawBufferPointer($0), into: &buffer) }
+            if let key = item.key {
+                try quote(key, into: &buffer)
                 try buffer.append(": ")
             }
             try render(item.value, into: &buffer, indent: indent + 1)
         }
         if !items.isEmpty { try buffer.append([10] + [UInt8](repeating: 32, count: indent * 2)) }
         try buffer.append(close)
+    }
+
+    /// Text that is not secret; whatever a terminal would act on is escaped, though JSON would not ask for it.
+    private static func quote(_ text: String, into buffer: inout SecretBuffer) throws {
+        var quoted = "\""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"", "\\": quoted += "\\" + String(scalar)
+            case _ where Diagnostics.isUnprintable(scalar):
+                for unit in String(scalar).utf16 {
+                    let digits = String(unit, radix: 16)
+                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                }
+            default: quoted.unicodeScalars.append(scalar)
+            }
+        }
+        try buffer.append(Array((quoted + "\"").utf8))
     }
 
     private static func quote(_ text: UnsafeRawBufferPointer, into buffer: inout SecretBuffer) throws {
