@@ -125,10 +125,20 @@ struct Unlocking {
             .locked,
             "\(directory) is locked: \(locked?.message ?? first(.absent)?.message ?? "it has no slot this version can open")"
                 + details,
-            hint: failures.compactMap(\.error.hint).first
-                ?? "run it in a terminal, or give --passphrase-file FILE with a passphrase or recovery code",
+            hint: lockedHint(failures.map(\.slot.description.kind)),
             underlying: locked
         )
+    }
+
+    /// How a vault with such slots can be opened, by somebody who is there or by a script.
+    private static func lockedHint(_ kinds: [SlotKind]) -> String {
+        let typed = [SlotKind.passphrase, .secretServiceAndPassphrase, .recoveryCode].filter(kinds.contains)
+        guard !typed.isEmpty else {
+            return "unlock the keyring on the desktop, then run it again; vault status shows what is in the way"
+        }
+        let desktop = kinds.contains(.secretService) ? "unlock the keyring on the desktop, or " : ""
+        let secret = typed == [.recoveryCode] ? "the recovery code" : "a passphrase or recovery code"
+        return "\(desktop)run vault in a terminal or with --passphrase-file FILE to give \(secret)"
     }
 
     private static func unique(_ sentences: [String]) -> [String] {
