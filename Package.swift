@@ -97,6 +97,22 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),
+        .testTarget(name: "VaultCryptoTests", dependencies: ["VaultCrypto"], swiftSettings: strict),
+        .testTarget(
+            name: "KeyCustodyTests",
+            dependencies: ["KeyCustody", "VaultCrypto", "VaultTestKit", "PrivateFiles", "vault-keyring"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "VaultCoreTests",
+            dependencies: [
+                "VaultCore", "VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "PrivateFiles",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
+            exclude: ["Vectors/README.md"],
+            resources: [.copy("Vectors")],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "VaultStorageTests",
             dependencies: [
