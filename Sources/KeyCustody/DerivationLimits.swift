@@ -28,7 +28,7 @@ public struct DerivationLimits: Sendable {
     public func check(_ derivation: PasswordHash?, of slot: SlotDescription) throws(CustodyError) {
         guard let derivation, derivation.passes >= minimum.passes, derivation.memoryBytes >= minimum.memoryBytes,
             derivation.memoryBytes <= maximumMemoryBytes,
-            derivation.passes <= UInt32(maximumCost / max(derivation.memoryBytes, 1))
+            UInt64(derivation.passes) <= maximumCost / max(derivation.memoryBytes, 1)
         else {
             throw CustodyError(
                 .damaged,
