@@ -93,14 +93,14 @@ let package = Package(
         ),
         .testTarget(
             name: "KeyringTests",
-            dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "vault-keyring"],
+            dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit", "vault-keyring"],
             swiftSettings: strict
         ),
         .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),
         .testTarget(name: "VaultCryptoTests", dependencies: ["VaultCrypto"], swiftSettings: strict),
         .testTarget(
             name: "KeyCustodyTests",
-            dependencies: ["KeyCustody", "VaultCrypto", "VaultTestKit", "PrivateFiles", "vault-keyring"],
+            dependencies: ["KeyCustody", "VaultCrypto", "VaultTestKit", "PrivateFiles"],
             swiftSettings: strict
         ),
         .testTarget(
