@@ -91,9 +91,27 @@ let package = Package(
             path: "Tests/Benchmarks",
             swiftSettings: strict
         ),
+        .target(name: "TestSupport", path: "Tests/Support/Swift", swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: ["TestSupport", "vault", "vault-keyring"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "SchemaTests",
+            dependencies: ["TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-keyring"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "LibraryTests",
+            dependencies: ["TestSupport", "CredentialVault", "vault", "vault-keyring"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "KeyringTests",
-            dependencies: ["KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit", "vault-keyring"],
+            dependencies: [
+                "TestSupport", "KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit", "vault-keyring",
+            ],
             swiftSettings: strict
         ),
         .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),

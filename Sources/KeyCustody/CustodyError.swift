@@ -24,7 +24,7 @@ public struct CustodyError: Error, Sendable, CustomStringConvertible {
 
     /// A class of failure.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case wrongKey, locked, absent, unavailable, unsafe, damaged, excessive, malformed }
+        private enum Kind { case wrongKey, locked, absent, unavailable, unsafe, damaged, excessive, malformed, interrupted }
         private let kind: Kind
 
         /// The secret does not open the slot; a forged slot looks just the same.
@@ -43,6 +43,8 @@ public struct CustodyError: Error, Sendable, CustomStringConvertible {
         public static let excessive = Code(kind: .excessive)
         /// What was typed has no valid form: a recovery code with a wrong checksum.
         public static let malformed = Code(kind: .malformed)
+        /// Whoever was asked ended the program instead: no other slot is to be tried.
+        public static let interrupted = Code(kind: .interrupted)
     }
 }
 

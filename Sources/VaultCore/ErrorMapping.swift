@@ -20,12 +20,18 @@ extension VaultError {
 
     /// The error of a custodian, in terms every caller shares.
     public init(_ error: CustodyError) {
+        // What a source of passphrases says of itself: two that differ, a file that cannot be read, Ctrl-C.
+        if let asked = error.underlying as? VaultError {
+            self = asked
+            return
+        }
         let code: Code =
             switch error.code {
             case .wrongKey, .malformed: .wrongKey
             case .locked, .absent: .locked
             case .unsafe: .unsafe
             case .damaged: .damaged
+            case .interrupted: .interrupted
             default: .unavailable
             }
         self.init(code, error.message, hint: error.hint, underlying: error)

@@ -55,6 +55,7 @@ extension Vault {
                 do throws(CustodyError) {
                     survivors.append(try await self.present(known))
                 } catch {
+                    guard error.code != .interrupted else { throw error }
                     lost.append(slot)
                 }
             }

@@ -149,7 +149,7 @@ struct Context: Sendable {
                 )
             }
         } catch {
-            throw CustodyError(.locked, error.message, hint: error.hint, underlying: error)
+            throw CustodyError(asking: error)
         }
     }
 
@@ -196,7 +196,7 @@ struct Context: Sendable {
             guard let confirmation else { return first }
             let second = try terminal.readHidden(confirmation)
             guard first.withSecret({ first in second.withSecret { $0.equals(first) } }) else {
-                throw VaultError(.usage, "the two passphrases differ; nothing was changed")
+                throw VaultError(.usage, "the two passphrases differ; nothing was changed", hint: "run it again")
             }
             return first
         }
@@ -240,5 +240,13 @@ struct Context: Sendable {
             pointer += 1
         }
         return variables
+    }
+}
+
+extension CustodyError {
+    /// Why there is no passphrase.
+    init(asking error: VaultError) {
+        let code: Code = error.code == .interrupted ? .interrupted : .locked
+        self.init(code, error.message, hint: error.hint, underlying: error)
     }
 }

@@ -7,6 +7,7 @@ internal import VaultAPI
 @main
 enum Main {
     static func main() async {
+        StandardStreams.occupy()
         // Before anything secret is in memory: no core dumps, no tracing by the same user.
         _ = vault_forbid_dumps()
         vault_forbid_backtraces()
@@ -24,9 +25,37 @@ enum Main {
             Diagnostics.report(error)
             exit(error.code.exitStatus)
         } catch {
-            VaultCommand.exit(withError: error)
+            let code = VaultCommand.exitCode(for: error)
+            // Help, the version and completion scripts come this way too.
+            if code.isSuccess { VaultCommand.exit(withError: error) }
+            Diagnostics.report(usageError(error, code))
+            exit(code.rawValue)
         }
         exit(0)
+    }
+
+    /// What the parser says, in the manner of everything else.
+    private static func usageError(_ error: any Error, _ code: ExitCode) -> VaultError {
+        let sentence = VaultCommand.message(for: error).split(separator: "\n").joined(separator: "; ")
+        // Its last line is: See 'vault token --help' for more information.
+        let parts = VaultCommand.fullMessage(for: error).split(separator: "See '").last?.split(separator: "'")
+        let help = parts?.first.map(String.init).flatMap { $0.hasSuffix("--help") ? $0 : nil }
+        return VaultError(code.rawValue == VaultError.Code.usage.exitStatus ? .usage : .failed, sentence, hint: help)
+    }
+}
+
+/// Standard input, output and error.
+enum StandardStreams {
+    /// Puts something harmless behind those that are closed.
+    ///
+    /// Otherwise the next file that is opened gets their number: a secret meant for standard output would be written
+    /// into a database. What stands there now fails on every use.
+    static func occupy() {
+        for (descriptor, mode) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)] {
+            guard fcntl(descriptor, F_GETFD) < 0 else { continue }
+            // In order, so that each gets the lowest free number, its own.
+            guard vault_open("/dev/null", mode, 0) == descriptor else { exit(VaultError.Code.unavailable.exitStatus) }
+        }
     }
 }
 
@@ -35,7 +64,9 @@ enum Diagnostics {
     /// `vault: error: …`, and `vault: hint: …` where something can be done.
     static func report(_ error: VaultError) {
         write("vault: error: \(oneLine(error.message))\n")
-        if let hint = error.hint { write("vault: hint: \(oneLine(hint))\n") }
+        // Scripts and people rely on it: who is told "locked" is told what to do.
+        let fallback = error.code == .locked ? "run it in a terminal, or give --passphrase-file FILE" : nil
+        if let hint = error.hint ?? fallback { write("vault: hint: \(oneLine(hint))\n") }
     }
 
     static func note(_ text: String) { write("vault: note: \(oneLine(text))\n") }
@@ -46,20 +77,20 @@ enum Diagnostics {
     static func oneLine(_ text: String) -> String {
         var shown = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
-            if isUnprintable(scalar) {
-                shown.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
-            } else {
+            if isPrintable(scalar) {
                 shown.append(scalar)
+            } else {
+                shown.append(contentsOf: "\\u{\(String(scalar.value, radix: 16))}".unicodeScalars)
             }
         }
         return String(shown)
     }
 
-    /// Whether a terminal could act on a character, or show it as nothing.
-    static func isUnprintable(_ scalar: Unicode.Scalar) -> Bool {
+    /// Whether a terminal shows it as itself, and nothing else happens.
+    static func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: true
-        default: false
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: true
         }
     }
 

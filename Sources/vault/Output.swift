@@ -105,21 +105,24 @@ enum Output {
         try buffer.append(close)
     }
 
-    /// Text that is not secret; whatever a terminal would act on is escaped, though JSON would not ask for it.
+    /// Text that may come from a file or a server: beside what JSON asks for, everything that a terminal acts upon is
+    /// escaped.
     private static func quote(_ text: String, into buffer: inout SecretBuffer) throws {
-        var quoted = "\""
+        var escaped = "\""
         for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"", "\\": quoted += "\\" + String(scalar)
-            case _ where Diagnostics.isUnprintable(scalar):
-                for unit in String(scalar).utf16 {
+            if scalar == "\"" || scalar == "\\" {
+                escaped.unicodeScalars.append(contentsOf: ["\\", scalar])
+            } else if Diagnostics.isPrintable(scalar) {
+                escaped.unicodeScalars.append(scalar)
+            } else {
+                for unit in UTF16.encode(scalar) ?? .init() {
                     let digits = String(unit, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    escaped += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
                 }
-            default: quoted.unicodeScalars.append(scalar)
             }
         }
-        try buffer.append(Array((quoted + "\"").utf8))
+        escaped += "\""
+        try buffer.append(Array(escaped.utf8))
     }
 
     private static func quote(_ text: UnsafeRawBufferPointer, into buffer: inout SecretBuffer) throws {

@@ -1,5 +1,6 @@
 import Foundation
 import KeyCustody
+import TestSupport
 import Testing
 
 /// Where there is no keyring, or not the one it seems to be.

@@ -1,5 +1,6 @@
 import Foundation
 import KeyCustody
+import TestSupport
 import Testing
 import VaultCrypto
 

@@ -1,5 +1,6 @@
 import Foundation
 import KeyCustody
+import TestSupport
 import Testing
 
 /// Against stand-ins for what a healthy keyring will not do (`Tests/Support/keyring/stand-in.py`).

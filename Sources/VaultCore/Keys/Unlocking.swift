@@ -30,6 +30,7 @@ struct Unlocking {
                 let key = try await key(of: slot, in: header, others: slots)
                 result = Result(key: key, slot: slot.description, deadSlots: [])
             } catch {
+                guard error.code != .interrupted else { throw VaultError(error) }
                 failures.append((slot, error))
             }
         }

@@ -104,7 +104,8 @@ struct ImportCommand: AsyncParsableCommand {
         progress.clear()
         if context.json {
             try Output.print(.report(report))
-        } else if !context.quiet {
+        } else if !context.quiet, !plan.items.isEmpty {
+            // Where nothing was found, the plan has said it all.
             for line in report.lines { Diagnostics.write(Diagnostics.oneLine(line) + "\n") }
         }
         if let code = report.code {

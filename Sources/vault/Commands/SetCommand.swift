@@ -41,8 +41,8 @@ struct SetCommand: AsyncParsableCommand {
         }
         guard secret.count <= Self.limit else {
             throw VaultError(
-                .unsafe,
-                "the secret has more than \(Self.limit) bytes; nothing was changed",
+                .usage,
+                "the secret is longer than \(Self.limit) bytes; nothing was changed",
                 hint: "keep large files elsewhere"
             )
         }

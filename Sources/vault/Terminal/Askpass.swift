@@ -78,7 +78,8 @@ struct Askpass {
     }
 
     private static func find(_ name: String, in path: String) -> String? {
-        path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+        // A relative part would mean the current directory, which may be anybody's.
+        path.split(separator: ":").filter { $0.hasPrefix("/") }.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
     /// Runs a program without a shell, with its standard error as ours.

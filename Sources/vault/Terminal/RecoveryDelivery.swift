@@ -50,7 +50,7 @@ enum RecoveryDelivery: Sendable {
         for _ in 0..<3 {
             let typed: SharedSecret
             do throws(VaultError) { typed = try terminal.readHidden("Type it back: ") } catch {
-                throw CustodyError(.locked, error.message, underlying: error)
+                throw CustodyError(asking: error)
             }
             // Compared as what it opens, so that case and hyphens are forgiven.
             let wanted = try RecoveryCodeCustodian.root(ofTyped: code)
