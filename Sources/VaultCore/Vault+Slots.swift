@@ -74,6 +74,10 @@ extension Vault {
                     underlying: error
                 )
             }
+            if let error = error as? StoreError, error.code == .absent {
+                // Not "no vault here": its directory cannot be made.
+                throw VaultError(.unavailable, error.description, hint: error.hint, underlying: error)
+            }
             throw Self.slotError(error)
         }
     }

@@ -1,4 +1,5 @@
 public import KeyCustody
+internal import PrivateFiles
 internal import Synchronization
 public import VaultAPI
 internal import VaultCrypto
@@ -163,6 +164,7 @@ public final class Vault: Sendable {
         case let error as StoreError: VaultError(error)
         case let error as CustodyError: VaultError(error)
         case let error as CryptoError: VaultError(error)
+        case let error as FileError: VaultError(error)
         default: VaultError(.failed, "\(error)", underlying: error)
         }
     }

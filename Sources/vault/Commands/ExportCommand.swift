@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import PrivateFiles
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -24,6 +25,10 @@ struct ExportCommand: AsyncParsableCommand {
         let context = try Context(global)
         guard try !FileStatusCheck.exists(file) else {
             throw VaultError(.failed, "\(file) exists; a backup overwrites nothing", hint: "name a new file")
+        }
+        let directory = PrivateFiles.parentDirectory(of: VaultLocation.absolute(file))
+        guard try FileStatusCheck.exists(directory) else {
+            throw VaultError(.unavailable, "\(directory) does not exist, so no backup can be written there", hint: "make it, or name another file")
         }
         let vault = try await context.open()
         let passphrase = try context.backupPassphrase(file: backupPassphraseFile, isNew: true)

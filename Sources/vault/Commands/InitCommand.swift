@@ -41,6 +41,7 @@ struct InitCommand: AsyncParsableCommand {
         if slots.isEmpty { slots = [NewSlot(try await Self.defaultKind(context), derivation: kdf.parameters)] }
         if recovery.isWanted { slots.append(NewSlot(.recoveryCode)) }
         // Looked at before anybody is asked for a passphrase; `create` itself decides.
+        try Self.requireSafe(context.location.directory)
         if try FileStatusCheck.exists(context.location.directory + "/vault.sqlite") {
             throw VaultError(
                 .failed,
@@ -65,6 +66,12 @@ struct InitCommand: AsyncParsableCommand {
             let kinds = vault.slots.map(\.kind).joined(separator: ", ")
             context.note("made the vault \(context.location.directory); it opens with: \(kinds)")
         }
+    }
+
+    /// Refuses a link, a file or a directory that others can reach, where the vault's directory would be.
+    private static func requireSafe(_ directory: String) throws(VaultError) {
+        guard try FileStatusCheck.exists(directory) else { return }
+        do throws(FileError) { try PrivateFiles.requireDirectory(directory) } catch { throw VaultError(error) }
     }
 
     private static func defaultKind(_ context: Context) async throws(VaultError) -> SlotKind {

@@ -109,7 +109,9 @@ package final class Sandbox {
         let copy = path("bin/vault")
         if !FileManager.default.fileExists(atPath: copy) {
             try makeDirectory("bin")
-            try FileManager.default.copyItem(atPath: Self.program, toPath: copy)
+            // By another process: what this one has open for writing, a program just started could still hold, and
+            // then the copy cannot be run.
+            guard try run(["cp", Self.program, copy]).status == 0 else { throw Broken(what: "cp") }
         }
         let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy]
         return try run(nobody + arguments, input: input, environment: more)
@@ -156,6 +158,15 @@ package final class Sandbox {
         _ arguments: String...,
         environment more: [String: String?] = [:]
     ) throws -> Conversation {
+        try vault(typing: conversation, arguments: arguments, environment: more)
+    }
+
+    /// Has a conversation with `vault` on a terminal.
+    package func vault(
+        typing conversation: [(shown: String, typed: String)],
+        arguments: [String],
+        environment more: [String: String?] = [:]
+    ) throws -> Conversation {
         let script = try JSONSerialization.data(withJSONObject: conversation.map { [$0.shown, $0.typed] })
         let command = [Self.supportFile("terminal.py"), Self.program] + arguments
         let outcome = try run(command, input: Array(script), environment: more)
@@ -193,7 +204,10 @@ package final class Sandbox {
             atPath: URL(filePath: path).deletingLastPathComponent().path(),
             withIntermediateDirectories: true
         )
-        guard FileManager.default.createFile(atPath: path, contents: Data(bytes)) else {
+        if mode & 0o111 != 0 {
+            // A program is written by another process, for the reason given at `vault(asNobody:)`.
+            _ = try run(["sh", "-c", "cat >\"$1\"", "sh", path], input: bytes)
+        } else if !FileManager.default.createFile(atPath: path, contents: Data(bytes)) {
             throw Broken(what: "cannot write \(path)")
         }
         chmod(path, mode)
@@ -260,7 +274,7 @@ package final class Sandbox {
             precondition(value.hasPrefix(root), "\(name)=\(value) leads out of the sandbox")
         }
         for name in ["VAULT_DIR", "VAULT_CONFIG_DIR", "XDG_RUNTIME_DIR"] {
-            precondition(variables[name]?.hasPrefix(root) ?? true, "\(name) leads out of the sandbox")
+            precondition(variables[name].map { $0.isEmpty || $0.hasPrefix(root) } ?? true, "\(name) leads out of the sandbox")
         }
         let own = bus?.environment["DBUS_SESSION_BUS_ADDRESS"]
         precondition(variables["DBUS_SESSION_BUS_ADDRESS"] ?? own == own, "another session bus than the sandbox's")
