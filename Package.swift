@@ -139,6 +139,21 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // Helpers of the fault tests, and part of no product: what many processes do to one vault at once, and what
+        // kills a program at a chosen system call or makes that call fail.
+        .executableTarget(
+            name: "vault-test-worker",
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody"],
+            path: "Tests/Support/Worker",
+            swiftSettings: strict
+        ),
+        .executableTarget(name: "vault-test-injector", path: "Tests/Support/Injector"),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: ["vault", "vault-keyring", "vault-test-worker", "vault-test-injector"],
+            swiftSettings: strict
+        ),
+
         .testTarget(
             name: "TokenImportTests",
             dependencies: ["TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],

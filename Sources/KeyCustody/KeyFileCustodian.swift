@@ -29,26 +29,31 @@ public struct KeyFileCustodian: KeyCustodian {
     /// `publish` puts it in place once the new header is on the disk; until then, and if nobody comes to that, either
     /// of the two opens its vault.
     public func enrollSuccessor(of slot: KeySlot, vault: [UInt8]) throws(CustodyError) -> SharedSecret {
-        let path = path ?? slot.path
-        do throws(FileError) {
-            if try FileStatus.of(path + Self.successor) != nil {
-                if Self.opens(path + Self.successor, slot, vault) {
-                    // A rotation was killed between its header and its rename: this is the slot's only key.
-                    try PrivateFiles.rename(path + Self.successor, to: path)
+        let current = path ?? slot.path
+        let path = current + Self.successor
+        do {
+            if try FileStatus.of(path) != nil {
+                // Left over from a rotation that was broken off: before its header, and then it opens nothing; or after
+                // it, and then it is the only key there is. One that cannot be read may be either, and stays.
+                if Self.opens(slot, try Self.read(path), vault) {
+                    try PrivateFiles.rename(path, to: current)
                 } else {
-                    // Another was killed before its header: that one opens nothing.
-                    try PrivateFiles.remove(path + Self.successor)
+                    try PrivateFiles.remove(path)
                 }
             }
         } catch {
             throw Self.error(error, path)
         }
-        return try Self.make(path + Self.successor)
+        return try Self.make(path)
     }
 
-    private static func opens(_ path: String, _ slot: KeySlot, _ vault: [UInt8]) -> Bool {
-        guard let root = try? read(path) else { return false }
-        return root.withSecret { (try? slot.unwrap(under: $0, vault: vault)) != nil }
+    private static func opens(_ slot: KeySlot, _ root: SharedSecret, _ vault: [UInt8]) -> Bool {
+        do throws(CustodyError) {
+            try root.withSecret { (root) throws(CustodyError) in _ = try slot.unwrap(under: root, vault: vault) }
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Puts the successor in the place of the file.
@@ -140,7 +145,8 @@ public struct KeyFileCustodian: KeyCustodian {
                 case .unsafe, .exists: .unsafe
                 default: .unavailable
                 }
-            return CustodyError(code, "the key file \(error)", hint: error.hint, underlying: error)
+            let hint = error.code == .exists ? "name a new file; a key file is never overwritten, as it may open a vault" : error.hint
+            return CustodyError(code, "the key file \(error)", hint: hint, underlying: error)
         default: return CustodyError(.unavailable, "\(path): \(error)", underlying: error)
         }
     }

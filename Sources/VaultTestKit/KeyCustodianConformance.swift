@@ -134,7 +134,9 @@ public struct KeyCustodianConformance {
         return Made(slot: slot, root: root)
     }
 
-    /// Whether one of the custodian's roots opens the slot. Having none is as good a refusal as a wrong one.
+    /// Whether one of the custodian's roots opens the slot.
+    ///
+    /// Having none is as good a refusal as a wrong one.
     private static func opens(
         _ slot: KeySlot,
         with custodian: any KeyCustodian,

@@ -4,7 +4,9 @@ internal import PrivateFiles
 internal import VaultCore
 internal import VaultCrypto
 
-/// How long the vault's own operations take, in this process, at several sizes. Prints a table; judges nothing.
+/// How long the vault's own operations take, in this process, at several sizes.
+///
+/// Prints a table; judges nothing.
 ///
 ///     vault-bench DIRECTORY [SIZE…]
 ///

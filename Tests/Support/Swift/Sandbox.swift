@@ -151,8 +151,9 @@ package final class Sandbox {
         return Outcome(status: status, output: try read(files[1]), errors: try read(files[2]))
     }
 
-    /// Has a conversation with `vault` on a terminal: waits for each text, then types the answer to it. `@CODE@` in an
-    /// answer is the recovery code that was shown.
+    /// Has a conversation with `vault` on a terminal: waits for each text, then types the answer to it.
+    ///
+    /// `@CODE@` in an answer is the recovery code that was shown.
     package func vault(
         typing conversation: [(shown: String, typed: String)],
         _ arguments: String...,

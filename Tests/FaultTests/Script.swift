@@ -1,0 +1,81 @@
+import Foundation
+import Glibc
+import Testing
+
+/// A script of `Tests/Support/faults`, run on the programs that were just built.
+///
+/// It prints what it found line by line, and its last line sums up. Exit status 77 means that this machine does not
+/// allow what it needs; the reason is printed and the test passes.
+enum Script {
+    /// Whether to try every instant and all of the load rather than a bounded share.
+    static let isExhaustive = ProcessInfo.processInfo.environment["VAULT_EXHAUSTIVE"] == "1"
+
+    static func run(_ name: String, _ arguments: String...) async throws {
+        let script = URL(filePath: #filePath).deletingLastPathComponent()
+            .appending(path: "../Support/faults/\(name).py").standardized.path()
+        let programs = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
+            .deletingLastPathComponent().path()
+        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
+        let command = ["python3", script, "--programs", programs] + (isExhaustive ? ["--exhaustive"] : []) + arguments
+        let (status, output) = try await onThread {
+            try spawn(command, environment: ["PATH": path, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"])
+        }
+        print(output.split(separator: "\n").suffix(status == 0 ? 3 : 40).joined(separator: "\n"))
+        #expect(status == 0 || status == 77, "\(name) \(arguments.joined(separator: " ")):\n\(output)")
+    }
+
+    /// Runs blocking work off the cooperative pool.
+    private static func onThread<Result: Sendable>(
+        _ work: @escaping @Sendable () throws -> Result
+    ) async throws -> Result {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread { continuation.resume(with: Swift.Result { try work() }) }
+        }
+    }
+
+    /// Its exit status, and what it wrote to standard output and error.
+    private static func spawn(_ command: [String], environment: [String: String]) throws -> (Int32, String) {
+        var pipe: [Int32] = [-1, -1]
+        // A socket, since Swift imports no call that makes a pipe close-on-exec from the start.
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &pipe) == 0 else {
+            throw Broken(what: "no socket: errno \(errno)")
+        }
+        var files = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&files)
+        defer { posix_spawn_file_actions_destroy(&files) }
+        posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&files, pipe[1], 1)
+        posix_spawn_file_actions_adddup2(&files, pipe[1], 2)
+        // Swift's threads block signals, and what they start would inherit that and survive being told to end.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        var arguments = command.map { strdup($0) } + [nil]
+        var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { (arguments + variables).forEach { free($0) } }
+        var process = pid_t()
+        let result = posix_spawnp(&process, command[0], &files, &attributes, &arguments, &variables)
+        close(pipe[1])
+        defer { close(pipe[0]) }
+        guard result == 0 else { throw Broken(what: "cannot start \(command[0]): errno \(result)") }
+        var output: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65536)
+        while true {
+            let got = read(pipe[0], &buffer, buffer.count)
+            if got < 0, errno == EINTR { continue }
+            guard got > 0 else { break }
+            output += buffer[..<got]
+        }
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) < 0, errno == EINTR {}
+        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
+        return (code, String(decoding: output, as: UTF8.self))
+    }
+}
+
+/// The harness itself does not work.
+struct Broken: Error { let what: String }
