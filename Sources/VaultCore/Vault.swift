@@ -81,10 +81,10 @@ public final class Vault: Sendable {
         with custodians: CustodianSet,
         options: Options = Options()
     ) async throws(VaultError) -> Vault {
-        let closed = try await ClosedVault.open(location)
+        var closed = try await ClosedVault.open(location)
         if !options.acceptsRollback { try closed.requireNoRollback() }
         let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
-        let unlocked = try await unlocking.open(closed.header, at: location.directory)
+        let unlocked = try await unlocking.open(&closed, acceptsRollback: options.acceptsRollback)
         let session = try closed.session(under: unlocked.key)
         let vault = Vault(
             location: location,
@@ -111,7 +111,7 @@ public final class Vault: Sendable {
     ///
     /// With a new data key the slot must open again; the custodians remember what was typed.
     func reload() async throws(VaultError) {
-        let closed = try await ClosedVault.look(at: store, ledger: ledger, location: location)
+        var closed = try await ClosedVault.look(at: store, ledger: ledger, location: location)
         try closed.requireNoRollback()
         let before = current
         guard closed.header.vault == id else {
@@ -121,7 +121,8 @@ public final class Vault: Sendable {
             adopt(try closed.session(under: before.key))
         } else {
             let unlocking = Unlocking(custodians: custodians, onlySlot: nil)
-            adopt(try closed.session(under: try await unlocking.open(closed.header, at: location.directory).key))
+            let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
+            adopt(try closed.session(under: unlocked.key))
         }
         try await remember(closed, acceptingRollback: false)
     }

@@ -1,6 +1,7 @@
 internal import Dispatch
 internal import GRDB
 internal import PrivateFiles
+internal import Synchronization
 
 /// An open database file and the queue its work runs on.
 ///
@@ -18,6 +19,7 @@ final class DatabaseConnection: Sendable {
 
     let file: File
     private let queue: DatabaseQueue
+    private let hasJournal = Mutex(false)
 
     private init(file: File, queue: DatabaseQueue) {
         self.file = file
@@ -57,6 +59,7 @@ final class DatabaseConnection: Sendable {
             )
         }
         return try await run { database in
+            try self.makeJournal()
             var value: T?
             // Immediate: a transaction that begins by reading and then wants to write cannot wait for another writer,
             // because what it has read would be stale by then.
@@ -68,6 +71,25 @@ final class DatabaseConnection: Sendable {
             guard let value else { preconditionFailure("VaultStorage: a transaction committed without its body") }
             return value
         }
+    }
+
+    /// Makes the journal's name durable before the first change.
+    ///
+    /// SQLite would make the file itself, sync its directory, and go on whatever comes of that: after a power failure
+    /// a half-written database could lie there without the journal that mends it.
+    private func makeJournal() throws(StoreError) {
+        guard !hasJournal.withLock({ $0 }) else { return }
+        let journal = "\(file.path)-journal"
+        try translatingFileErrors { () throws(FileError) in
+            if try FileStatus.of(journal) != nil { return }
+            do throws(FileError) {
+                try PrivateFiles.create(journal, contents: UnsafeRawBufferPointer(start: nil, count: 0))
+            } catch {
+                // Another process was as fast, and syncs it before it uses it.
+                guard error.code == .exists else { throw error }
+            }
+        }
+        hasJournal.withLock { $0 = true }
     }
 
     /// Whether the path still leads to the file that is open.

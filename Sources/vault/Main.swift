@@ -13,6 +13,8 @@ enum Main {
         vault_forbid_backtraces()
         // A reader that goes away is an error of that write, not the end of a commit.
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow is an error of that write too (EFBIG).
+        signal(SIGXFSZ, SIG_IGN)
         let arguments = ArgumentOrder.globalsLast(Array(CommandLine.arguments.dropFirst()))
         do {
             var command = try VaultCommand.parseAsRoot(arguments)

@@ -21,6 +21,23 @@ struct Unlocking {
         .secretService, .keyFile, .secretServiceAndPassphrase, .passphrase, .recoveryCode,
     ]
 
+    /// Opens `closed`, and looks at it again where a rotation puts new secrets in the place of those that its header
+    /// asks for before they are read.
+    func open(_ closed: inout ClosedVault, acceptsRollback: Bool) async throws(VaultError) -> Result {
+        while true {
+            let failure: VaultError
+            do throws(VaultError) {
+                return try await open(closed.header, at: closed.location.directory)
+            } catch {
+                failure = error
+            }
+            let now = try await ClosedVault.look(at: closed.store, ledger: closed.ledger, location: closed.location)
+            guard now.bytes != closed.bytes else { throw failure }
+            if !acceptsRollback { try now.requireNoRollback() }
+            closed = now
+        }
+    }
+
     func open(_ header: Header, at directory: String) async throws(VaultError) -> Result {
         let slots = try candidates(in: header)
         var failures: [(slot: KeySlot, error: CustodyError)] = []

@@ -65,6 +65,17 @@ def error_lines(outcome):
     return [line for line in outcome.err.split(b"\n") if line.startswith(b"vault: error: ")]
 
 
+def anew(scenario, place):
+    """What is wrong where the command is run once more, with nothing in its way."""
+    outcome = place.vault(*scenario.command(place), stdin=scenario.stdin)
+    if outcome.status == 10 and isinstance(scenario, SCENARIOS["key-add"]):
+        # The new key file was made and stays, since nobody knows whether the slot was; the user says where another goes.
+        os.unlink(place.file("second-key"))
+        outcome = place.vault(*scenario.command(place), stdin=scenario.stdin)
+    now = place.dump()
+    return scenario.completes(place, outcome, None, now, now) if outcome.status == 0 else str(outcome)
+
+
 def full(options, findings):
     """Every command on a full disk, and on one with a few pages left, then with room again."""
     for name in COMMANDS:
@@ -95,10 +106,11 @@ def full(options, findings):
                         findings.expect(
                             complete_old or not scenario.problem(place, old, None, now), f"{where}: not the old state: {now!r}"
                         )
-                        again = place.vault(*scenario.command(place), stdin=scenario.stdin)
-                        findings.expect(again.status == 0, f"{where}, with room again: {again}")
-                    wrong = scenario.completes(place, outcome, old, place.dump(), place.dump())
-                    findings.expect(not wrong, f"{where}, with room again: {wrong}")
+                        wrong = anew(scenario, place)
+                        findings.expect(not wrong, f"{where}, with room again: {wrong}")
+                    else:
+                        wrong = scenario.completes(place, outcome, old, new, now)
+                        findings.expect(not wrong, f"{where}: {wrong}")
 
 
 def limited(options, findings):
@@ -126,8 +138,8 @@ def limited(options, findings):
                 # Reading has needed no room, so what the vault held is all there.
                 kept = all(line in now for line in old.splitlines())
                 findings.expect(kept or not scenario.problem(place, old, None, now), f"{where}: {now!r}")
-                again = place.vault(*scenario.command(place), stdin=scenario.stdin)
-                findings.expect(again.status == 0, f"{where}, without the limit: {again}")
+                wrong = anew(scenario, place)
+                findings.expect(not wrong, f"{where}, without the limit: {wrong}")
 
 
 def read_only(options, findings):
