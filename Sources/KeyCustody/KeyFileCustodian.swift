@@ -20,53 +20,36 @@ public struct KeyFileCustodian: KeyCustodian {
     ///
     /// It must not exist.
     public func enroll(_ slot: SlotDescription, vault: [UInt8]) async throws(CustodyError) -> SharedSecret {
-        guard let path else { throw CustodyError(.absent, "no path for a new key file") }
+        guard let path else {
+            throw CustodyError(.malformed, "a new key file needs a path", hint: "add --key-file PATH")
+        }
         return try Self.make(path)
     }
 
-    /// Makes a file beside the one that a slot names, for the slot that replaces it.
+    /// Makes a file beside the one that `old` names, for the slot that replaces it.
     ///
-    /// `publish` puts it in place once the new header is on the disk; until then, and if nobody comes to that, either
-    /// of the two opens its vault.
-    public func enrollSuccessor(of slot: KeySlot, vault: [UInt8]) throws(CustodyError) -> SharedSecret {
-        let current = path ?? slot.path
-        let path = current + Self.successor
-        do {
-            if try FileStatus.of(path) != nil {
-                // Left over from a rotation that was broken off: before its header, and then it opens nothing; or after
-                // it, and then it is the only key there is. One that cannot be read may be either, and stays.
-                if Self.opens(slot, try Self.read(path), vault) {
-                    try PrivateFiles.rename(path, to: current)
-                } else {
-                    try PrivateFiles.remove(path)
-                }
-            }
-        } catch {
-            throw Self.error(error, path)
-        }
-        return try Self.make(path)
+    /// `publish` puts it in place once the new header is on the disk. Its name carries the new slot's id, so that until
+    /// then, and if nobody comes to that, the slot finds it, and nothing of anybody else's is ever in the way.
+    public func enrollSuccessor(_ new: SlotDescription, of old: KeySlot) throws(CustodyError) -> SharedSecret {
+        try Self.make(Self.unpublished(new, at: old.path))
     }
 
-    private static func opens(_ slot: KeySlot, _ root: SharedSecret, _ vault: [UInt8]) -> Bool {
-        do throws(CustodyError) {
-            try root.withSecret { (root) throws(CustodyError) in _ = try slot.unwrap(under: root, vault: vault) }
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// Puts the successor in the place of the file.
-    public func publish(successorOf slot: KeySlot) throws(CustodyError) {
-        let path = path ?? slot.path
+    /// Puts the successor in the place of the old file.
+    ///
+    /// What a rotation that was cut short left of the old slot goes with it.
+    public func publish(_ new: SlotDescription, successorOf old: KeySlot) throws(CustodyError) {
         do throws(FileError) {
-            try PrivateFiles.rename(path + Self.successor, to: path)
+            try PrivateFiles.rename(Self.unpublished(new, at: old.path), to: old.path)
+            let leftOver = Self.unpublished(old.description, at: old.path)
+            if try FileStatus.of(leftOver) != nil { try PrivateFiles.remove(leftOver) }
         } catch {
-            throw Self.error(error, path)
+            throw Self.error(error, old.path)
         }
     }
 
-    private static let successor = ".new"
+    private static func unpublished(_ slot: SlotDescription, at path: String) -> String {
+        "\(path).\(slot.shortID).new"
+    }
 
     private static func make(_ path: String) throws(CustodyError) -> SharedSecret {
         do {
@@ -97,12 +80,13 @@ public struct KeyFileCustodian: KeyCustodian {
     /// The root in the file.
     public func roots(for slot: KeySlot, vault: [UInt8]) async throws(CustodyError) -> [SharedSecret] {
         let path = path ?? slot.path
-        let successor = (try? FileStatus.of(path + Self.successor)) == nil ? nil : try? Self.read(path + Self.successor)
+        // Where a rotation was killed between its header and its rename, the slot's key has not got its name yet.
+        let unpublished = Self.unpublished(slot.description, at: path)
         do {
-            return [try Self.read(path)] + (successor.map { [$0] } ?? [])
+            if try FileStatus.of(unpublished) != nil { return [try Self.read(unpublished)] }
+            return [try Self.read(path)]
         } catch {
-            if let successor { return [successor] }
-            throw Self.error(error, path)
+            throw Self.error(error, path, isReading: true)
         }
     }
 
@@ -135,13 +119,13 @@ public struct KeyFileCustodian: KeyCustodian {
         return SharedSecret(key)
     }
 
-    private static func error(_ error: any Error, _ path: String) -> CustodyError {
+    private static func error(_ error: any Error, _ path: String, isReading: Bool = false) -> CustodyError {
         switch error {
         case let error as CustodyError: return error
         case let error as FileError:
             let code: CustodyError.Code =
                 switch error.code {
-                case .absent: .absent
+                case .absent where isReading: .absent
                 case .unsafe, .exists: .unsafe
                 default: .unavailable
                 }

@@ -29,9 +29,20 @@ public struct KeyringClient: Sendable {
     private let deadlines: Deadlines
     private let silence = Silence()
 
-    /// What a keyring that did not answer leaves behind: the same client does not wait for it a second time.
+    /// What a keyring that did not answer leaves behind: the same client does not wait for it again for a minute.
     private final class Silence: Sendable {
-        let error = Mutex<KeyringError?>(nil)
+        private let last = Mutex<(error: KeyringError, until: MonotonicDeadline)?>(nil)
+
+        var error: KeyringError? {
+            last.withLock { last in
+                guard let (error, until) = last, until.millisecondsLeft > 0 else { return nil }
+                return error
+            }
+        }
+
+        func remember(_ error: KeyringError) {
+            last.withLock { $0 = (error, MonotonicDeadline(after: .seconds(60))) }
+        }
     }
 
     /// A keyring that is asked when a method is called, not before.
@@ -164,13 +175,13 @@ public struct KeyringClient: Sendable {
         if let sentence = bus.redirection { throw KeyringError(KeyringAnswer(.refused, sentence), .refused) }
         // Asked here too, since it is common over SSH and starting a process to learn it would be a waste.
         if let sentence = bus.absence { throw KeyringError(KeyringAnswer(.unavailable, sentence), .unavailable) }
-        if !request.interactive, let error = silence.error.withLock({ $0 }) { throw error }
+        if !request.interactive, let error = silence.error { throw error }
         let path = try KeyringProgram.find(program, environment: environment)
         do throws(KeyringError) {
             return try await KeyringRun(program: path, environment: environment, deadline: deadline)
                 .exchange(request, value: value)
         } catch {
-            if !request.interactive, error.code == .timedOut { silence.error.withLock { $0 = error } }
+            if !request.interactive, error.code == .timedOut { silence.remember(error) }
             throw error
         }
     }

@@ -8,7 +8,14 @@ public import VaultCrypto
 public final class PassphraseCustodian: KeyCustodian {
     private let source: PassphraseSource
     private let limits: DerivationLimits
-    private let state = Mutex<(typed: SharedSecret?, costs: [[UInt8]: UInt64])>((nil, [:]))
+    private let state = Mutex(State())
+
+    private struct State {
+        var typed: SharedSecret?
+        /// Somebody who has refused once is not asked again for the next slot.
+        var refusal: CustodyError?
+        var costs: [[UInt8]: UInt64] = [:]
+    }
 
     /// A custodian that asks `source`.
     public init(asking source: @escaping PassphraseSource, limits: DerivationLimits = DerivationLimits()) {
@@ -69,6 +76,9 @@ public final class PassphraseCustodian: KeyCustodian {
         }
     }
 
+    /// Forgets what the slots of an opened header cost: a program that runs for months opens many of them.
+    public func settle() { state.withLock { $0.costs = [:] } }
+
     private func requireOpens(_ passphrase: SharedSecret, _ slot: KeySlot, _ vault: [UInt8]) throws(CustodyError) {
         try derive(passphrase, slot.description).withSecret { (root) throws(CustodyError) in
             _ = try slot.unwrap(under: root, vault: vault)
@@ -82,10 +92,17 @@ public final class PassphraseCustodian: KeyCustodian {
 
     /// What was typed, or is now.
     public func passphrase() async throws(CustodyError) -> SharedSecret {
-        if let typed = state.withLock({ $0.typed }) { return typed }
-        let typed = try await source(.open)
-        state.withLock { $0.typed = typed }
-        return typed
+        let (known, refusal) = state.withLock { ($0.typed, $0.refusal) }
+        if let known { return known }
+        if let refusal { throw refusal }
+        do throws(CustodyError) {
+            let typed = try await source(.open)
+            state.withLock { $0.typed = typed }
+            return typed
+        } catch {
+            state.withLock { $0.refusal = error }
+            throw error
+        }
     }
 
     private func derive(_ passphrase: SharedSecret, _ slot: SlotDescription) throws(CustodyError) -> SharedSecret {

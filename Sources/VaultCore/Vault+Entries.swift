@@ -189,7 +189,8 @@ extension Vault {
                 [.put(record, replacing: nil), .delete(found.stored.id, generation: found.stored.generation)],
                 ifHeaderGeneration: session.header.generation
             )
-            try await self.remember([id: sealed.generation])
+            // One more than was deleted: the old record is older than that, should it ever be put back.
+            try await self.remember([id: sealed.generation, found.stored.id: found.stored.generation + 1])
             return sealed
         }
     }
@@ -214,7 +215,7 @@ extension Vault {
                 }
             }
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
-            try await self.remember([found.stored.id: found.stored.generation])
+            try await self.remember([found.stored.id: found.stored.generation + 1])
         }
     }
 

@@ -155,14 +155,12 @@ extension Vault {
                     hint: "run it again"
                 )
             }
-            throw Self.slotError(error)
+            throw Self.vaultError(error)
         }
         defer { lease.release() }
         do {
-            for (_, predecessor) in made {
-                if let predecessor, predecessor.description.kind == .keyFile {
-                    try KeyFileCustodian().publish(successorOf: predecessor)
-                }
+            for (slot, predecessor) in made where slot.description.kind == .keyFile {
+                if let predecessor { try KeyFileCustodian().publish(slot.description, successorOf: predecessor) }
             }
             try await finishRotation()
         } catch {
@@ -188,7 +186,7 @@ extension Vault {
         case (.secretServiceAndPassphrase, let passphrase?):
             root = try await custodians.combined.enroll(description, using: passphrase, vault: id.bytes)
         case (.keyFile, _):
-            root = try KeyFileCustodian().enrollSuccessor(of: old, vault: id.bytes)
+            root = try KeyFileCustodian().enrollSuccessor(description, of: old)
         default:
             guard let custodian = custodians.custodian(for: kind) else {
                 preconditionFailure("VaultCore: a surviving slot of an unknown kind")

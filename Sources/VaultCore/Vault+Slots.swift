@@ -78,7 +78,7 @@ extension Vault {
                 // Not "no vault here": its directory cannot be made.
                 throw VaultError(.unavailable, error.description, hint: error.hint, underlying: error)
             }
-            throw Self.slotError(error)
+            throw Self.vaultError(error)
         }
     }
 
@@ -153,13 +153,16 @@ extension Vault {
                     header.slots.append(HeaderSlot(slot))
                 }
                 if let old { header.slots.removeAll { $0.id == old.id } }
-                guard !header.knownSlots.isEmpty else {
+                // A slot whose secret the keyring has lost opens nothing either.
+                let usable = header.knownSlots.filter { !self.deadSlots.contains(hexadecimal($0.description.id)) }
+                guard !usable.isEmpty else {
                     throw VaultError(
                         .unsafe,
-                        "the last slot cannot be removed: nothing would open the vault any more",
+                        "the last slot that works cannot be removed: nothing would open the vault any more",
                         hint: "add another one first: vault key add passphrase"
                     )
                 }
+                try header.checkLimits()
                 mayBeCommitted = true
                 do {
                     try await self.commit(header, session)
@@ -171,7 +174,7 @@ extension Vault {
         } catch {
             // In doubt the new secret stays: one that opens nothing does no harm, a lost one locks its owner out.
             if let added, !mayBeCommitted { await Self.forget(added.description, vault: id, custodians) }
-            throw Self.slotError(error)
+            throw Self.vaultError(error)
         }
         // Only now, with the new header on the disk and read back, may the old secret go.
         if let old = old?.known { await Self.forget(old.description, vault: id, custodians) }
@@ -181,7 +184,6 @@ extension Vault {
     /// Commits the next header of the same data key, and reads it back.
     private func commit(_ next: Header, _ session: Session) async throws {
         var header = next
-        try header.checkLimits()
         header.generation = session.header.generation + 1
         let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: session.key))
         try await store.replaceHeader(stored, ifGeneration: session.header.generation)
@@ -214,10 +216,5 @@ extension Vault {
         do throws(CustodyError) {
             try await custodians.custodian(for: slot.kind)?.forget(slot, vault: vault.bytes)
         } catch {}
-    }
-
-    static func slotError(_ error: any Error) -> VaultError {
-        guard let fault = error as? HeaderFault else { return vaultError(error) }
-        return VaultError(.unsafe, fault.sentence, hint: "remove one first: vault key remove SLOT")
     }
 }

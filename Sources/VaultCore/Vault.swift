@@ -165,6 +165,10 @@ public final class Vault: Sendable {
         case let error as StoreError: VaultError(error)
         case let error as CustodyError: VaultError(error)
         case let error as CryptoError: VaultError(error)
+        case let error as RecordFault: VaultError(.damaged, "a record \(error.sentence)")
+        case let fault as HeaderFault where fault == .tooManySlots:
+            VaultError(.unsafe, fault.sentence, hint: "remove one first: vault key remove SLOT")
+        case let fault as HeaderFault: VaultError(.damaged, fault.sentence)
         case let error as FileError: VaultError(error)
         default: VaultError(.failed, "\(error)", underlying: error)
         }
@@ -196,7 +200,12 @@ public final class Vault: Sendable {
             let seen = SeenHeader(generation: header.generation, digest: digest, changeCounter: counter)
             try await ledger.raise(header: seen, records: records)
         } catch {
-            throw VaultError(error)
+            throw VaultError(
+                .unavailable,
+                "the change is stored, but this machine could not remember it: \(error)",
+                hint: error.hint ?? "make room for \(location.state(of: id)); an older copy of the vault may go unnoticed",
+                underlying: error
+            )
         }
     }
 }

@@ -131,6 +131,7 @@ private struct FileExecution {
             _ = try await vault.update(item.name) { (summary, kept) throws(VaultError) in
                 if item.completesOnly {
                     summary.complete(from: grant.summary)
+                    summary.source = grant.summary.source
                     summary.updatedAt = now
                     if !kept.has(.clientSecret) { try secrets.copy(.clientSecret, into: &kept) }
                 } else {
@@ -140,6 +141,13 @@ private struct FileExecution {
                 summary.holds = kept.fields
             }
             result = .updated
+        } else if options.remove {
+            // The entry must name the bytes that were sealed: they are all that is left of the file.
+            let source = grant.summary.source
+            let current = try await vault.withEntry(item.name) { (summary, _) throws(VaultError) in summary.source }
+            if current != source {
+                _ = try await vault.update(item.name) { (summary, _) throws(VaultError) in summary.source = source }
+            }
         }
         let found = try await vault.withEntry(item.name) { (summary, kept) throws(VaultError) -> EntryState in
             // Where only facts were added, the vault may have refreshed since, and nothing hangs on the comparison

@@ -44,7 +44,7 @@ struct Unlocking {
         var result: Result?
         for slot in slots where result == nil {
             do throws(CustodyError) {
-                let key = try await key(of: slot, in: header, others: slots)
+                let key = try await key(of: slot, in: header)
                 result = Result(key: key, slot: slot.description, deadSlots: [])
             } catch {
                 guard error.code != .interrupted else { throw VaultError(error) }
@@ -52,7 +52,10 @@ struct Unlocking {
             }
         }
         guard var result else { throw Self.explain(failures, at: directory) }
-        result.deadSlots = failures.filter { $0.error.code == .absent }.map(\.slot.description)
+        custodians.passphrase.settle()
+        result.deadSlots = failures.filter { failure in
+            failure.error.code == .absent && failure.slot.description.kind.needsKeyring
+        }.map(\.slot.description)
         return result
     }
 
@@ -72,7 +75,7 @@ struct Unlocking {
         return matches
     }
 
-    private func key(of slot: KeySlot, in header: Header, others: [KeySlot]) async throws(CustodyError) -> DataKey {
+    private func key(of slot: KeySlot, in header: Header) async throws(CustodyError) -> DataKey {
         guard let custodian = custodians.custodian(for: slot.description.kind) else {
             throw CustodyError(.absent, "the slot \(slot.description.shortID) is of a kind this version does not know")
         }

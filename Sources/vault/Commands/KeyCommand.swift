@@ -87,6 +87,14 @@ struct KeyCommand: AsyncParsableCommand {
                 recovery: recoveryCodeFile.map { .file($0) } ?? .terminal,
                 offersReplacement: false
             )
+            let isKeyFile = vault.slots.contains { $0.id.hasPrefix(slotID.lowercased()) && $0.path != nil }
+            guard !isKeyFile || keyFile != nil else {
+                throw VaultError(
+                    .usage,
+                    "a new key file needs a path of its own",
+                    hint: "add --key-file PATH; vault key rotate replaces the file in its place"
+                )
+            }
             let new = try await vault.changeSlot(
                 slotID,
                 derivation: kdf.parameters,
