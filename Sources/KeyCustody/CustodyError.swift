@@ -24,7 +24,9 @@ public struct CustodyError: Error, Sendable, CustomStringConvertible {
 
     /// A class of failure.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case wrongKey, locked, absent, unavailable, unsafe, damaged, excessive, malformed, interrupted }
+        private enum Kind {
+            case wrongKey, locked, absent, unavailable, unsafe, damaged, excessive, malformed, interrupted
+        }
         private let kind: Kind
 
         /// The secret does not open the slot; a forged slot looks just the same.

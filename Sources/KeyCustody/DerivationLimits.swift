@@ -34,7 +34,8 @@ public struct DerivationLimits: Sendable {
                 .damaged,
                 "the slot \(slot.shortID) asks for a key derivation out of bounds "
                     + "(\(derivation?.passes ?? 0) passes over \((derivation?.memoryBytes ?? 0) >> 10) KiB)",
-                hint: "the header is not one that vault made; restore the vault from a backup"
+                hint:
+                    "vault did not make this header; make a new vault, and bring a backup into it with vault restore FILE"
             )
         }
         guard !allowsMemoryPressure, let available = Self.availableMemory() else { return }
@@ -51,21 +52,41 @@ public struct DerivationLimits: Sendable {
     /// What the kernel says is available, and what the control group leaves, whichever is less.
     private static func availableMemory() -> UInt64? {
         let system = number(after: "MemAvailable:", in: "/proc/meminfo").map { $0 << 10 }
-        let limit = number(after: "", in: "/sys/fs/cgroup/memory.max")
-        let used = number(after: "", in: "/sys/fs/cgroup/memory.current") ?? 0
-        let group = limit.map { $0 > used ? $0 - used : 0 }
-        return [system, group].compactMap { $0 }.min()
+        return ([system] + groups().map(left)).compactMap { $0 }.min()
+    }
+
+    /// The directories of this process's control group and those above it (cgroup v2).
+    private static func groups() -> [String] {
+        var path = text(after: "0::", in: "/proc/self/cgroup") ?? "/"
+        var groups: [String] = []
+        while path != "/", !path.isEmpty {
+            groups.append("/sys/fs/cgroup" + path)
+            path = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+        }
+        return groups + ["/sys/fs/cgroup"]
+    }
+
+    /// What a control group's limit leaves. Cached files go when memory is wanted, so they do not count.
+    private static func left(in group: String) -> UInt64? {
+        guard let limit = number(after: "", in: group + "/memory.max") else { return nil }
+        let used = number(after: "", in: group + "/memory.current") ?? 0
+        let cached = number(after: "inactive_file ", in: group + "/memory.stat") ?? 0
+        let taken = used > cached ? used - cached : 0
+        return limit > taken ? limit - taken : 0
     }
 
     private static func number(after label: String, in path: String) -> UInt64? {
+        text(after: label, in: path).flatMap { UInt64($0.drop { $0 == " " }.prefix { $0.isNumber }) }
+    }
+
+    /// The rest of the first line that begins with `label`.
+    private static func text(after label: String, in path: String) -> String? {
         guard let file = fopen(path, "re") else { return nil }
         defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
+        var line = [CChar](repeating: 0, count: 4096)
         while fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            guard text.hasPrefix(label) else { continue }
-            let digits = text.dropFirst(label.count).drop { $0 == " " }.prefix { $0.isNumber }
-            return UInt64(digits)
+            let text = String(decoding: line.prefix { $0 != 0 && $0 != 10 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            if text.hasPrefix(label) { return String(text.dropFirst(label.count)) }
         }
         return nil
     }

@@ -129,7 +129,9 @@ public struct KeyFileCustodian: KeyCustodian {
                 case .unsafe, .exists: .unsafe
                 default: .unavailable
                 }
-            let hint = error.code == .exists ? "name a new file; a key file is never overwritten, as it may open a vault" : error.hint
+            let hint =
+                error.code == .exists
+                ? "name a new file; a key file is never overwritten, as it may open a vault" : error.hint
             return CustodyError(code, "the key file \(error)", hint: hint, underlying: error)
         default: return CustodyError(.unavailable, "\(path): \(error)", underlying: error)
         }

@@ -112,7 +112,7 @@ public struct ClosedVault: Sendable {
             throw VaultError(
                 .damaged,
                 "\(location.directory): the header was tampered with: its MAC is not the data key's",
-                hint: "restore the vault from a backup: vault restore FILE"
+                hint: "make a new vault with vault init, and bring a backup into it with vault restore FILE"
             )
         }
         do {

@@ -146,6 +146,26 @@ extension Vault {
         return (size, owners, opened.binding)
     }
 
+    /// The head of a first chunk without the list of its entries; any other chunk's is empty and stays so.
+    static func withoutOwners(_ summary: [UInt8]) -> [UInt8] {
+        var reader = ByteReader(summary)
+        var writer = ByteWriter()
+        for field in reader.fields() ?? [] where field.tag != Tag.owner { writer.append(field) }
+        return writer.bytes
+    }
+
+    /// Takes a kept file away that no entry came from.
+    func forgetOriginalUnlessOwned(sha256: [UInt8]) async throws(VaultError) {
+        try await attempt { session in
+            guard let first = try await self.locate(RecordName(original: sha256, chunk: 0), session),
+                try self.originalHead(first).owners.isEmpty
+            else { return }
+            let changes = try await self.releasing(original: sha256, from: EntryID.random(), session)
+            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
+            try await self.remember([:])
+        }
+    }
+
     private static func head(size: Int, owners: [EntryID]) -> [UInt8] {
         var writer = ByteWriter()
         var bytes = ByteWriter()

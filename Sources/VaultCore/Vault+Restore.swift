@@ -9,7 +9,7 @@ public struct RestoreReport: Sendable {
     public var restored: [EntrySummary] = []
     /// Entries that are there already, just as they are in the backup but for their state.
     public var unchanged: [EntryName] = []
-    /// Entries whose name is taken by something else; they were left alone.
+    /// Entries whose name is taken by something else, or that are here under another name; they were left alone.
     public var skipped: [EntryName] = []
 }
 
@@ -31,32 +31,55 @@ extension Vault {
     ) async throws(VaultError) -> RestoreReport {
         // The whole file is checked before the first record is used.
         let key = try Self.verifiedKey(of: path, passphrase, limits)
-        var reader = try Backup.Reader(path)
-        let backupID = try Self.header(&reader).vault
         var report = RestoreReport()
+        var present: [EntryID: EntryName] = [:]
+        let listing: Listing = try await list()
+        for entry in listing.entries { present[entry.id] = entry.name }
+        // Kept files first: an entry is noted on the list of its file as it is written.
+        var files: Set<[UInt8]> = []
+        try await Self.forEachRecord(in: path, key) { (raw) throws(VaultError) in
+            if raw.binding.name.entry == nil { try await self.restoreChunk(raw) }
+            if let file = raw.binding.name.original { files.insert(file) }
+        }
+        try await Self.forEachRecord(in: path, key) { (raw) throws(VaultError) in
+            guard let name = raw.binding.name.entry else { return }
+            try await self.restore(raw, named: name, adopting: adopting, present, &report)
+        }
+        for file in files { try await forgetOriginalUnlessOwned(sha256: file) }
+        return report
+    }
+
+    private static func forEachRecord(
+        in path: String,
+        _ key: DataKey,
+        _ body: (borrowing RawRecord) async throws(VaultError) -> Void
+    ) async throws(VaultError) {
+        var reader = try Backup.Reader(path)
+        let vault = try header(&reader).vault
         while try reader.integer(UInt8.self) == 1 {
-            let stored = try Self.record(&reader, key, backupID)
+            let stored = try record(&reader, key, vault)
             let raw: RawRecord
             do {
-                raw = try RawRecord(stored.record, name: stored.name, vault: backupID, key: key)
+                raw = try RawRecord(stored.record, name: stored.name, vault: vault, key: key)
             } catch {
-                throw Self.vaultError(error)
+                throw vaultError(error)
             }
-            if let name = stored.name.entry {
-                try await restore(raw, named: name, adopting: adopting, &report)
-            } else {
-                try await restoreRaw(raw)
-            }
+            try await body(raw)
         }
-        return report
     }
 
     private func restore(
         _ raw: borrowing RawRecord,
         named name: EntryName,
         adopting: Bool,
+        _ present: [EntryID: EntryName],
         _ report: inout RestoreReport
     ) async throws(VaultError) {
+        // Under another name here: a second entry would be a second owner of the same grant.
+        if let here = present[raw.binding.entry], here != name {
+            report.skipped.append(name)
+            return
+        }
         let read = EntrySummary(id: raw.binding.entry, name: name, generation: 0, encodedFields: raw.summary)
         let copy: SecretBytes
         do throws(CryptoError) { copy = try raw.secret.copy() } catch {
@@ -65,12 +88,14 @@ extension Vault {
         guard var summary = read, let secrets = EntrySecrets(encoded: copy) else {
             throw VaultError(.damaged, "the backup's \(name) cannot be read", hint: "use another copy of it")
         }
-        if !adopting, name.kind == .oauth { summary.state = .held(.restored) }
+        if !adopting, name.kind == .oauth, summary.state == .active || summary.state == .suspect {
+            summary.state = .held(.restored)
+        }
         do throws(VaultError) {
             report.restored.append(try await insert(summary, secrets))
-        } catch  where error.isTaken {
-            let present = try await self.read(name)
-            if present.summary.id == summary.id, present.secrets.equals(secrets) {
+        } catch {
+            guard error.isTaken else { throw error }
+            if try await holds(summary.id, secrets, as: name) {
                 report.unchanged.append(name)
             } else {
                 report.skipped.append(name)
@@ -78,11 +103,29 @@ extension Vault {
         }
     }
 
+    /// Whether the entry of that name is this one. One that is damaged is not, and stays as it is.
+    private func holds(
+        _ id: EntryID,
+        _ secrets: borrowing EntrySecrets,
+        as name: EntryName
+    ) async throws(VaultError) -> Bool {
+        let wanted = try sealable(secrets)
+        do throws(VaultError) {
+            let present = try await read(name)
+            let same = present.secrets.equals(try Self.secrets(wanted))
+            return same && present.summary.id == id
+        } catch {
+            guard error.code == .damaged else { throw error }
+            return false
+        }
+    }
+
     /// Puts a chunk of a kept file back, unless it is there.
-    private func restoreRaw(_ raw: borrowing RawRecord) async throws(VaultError) {
+    private func restoreChunk(_ raw: borrowing RawRecord) async throws(VaultError) {
         let name = raw.binding.name
         let owner = raw.binding.entry
-        let summary = raw.summary
+        // Its owners are noted again as they come in; those of the backup may not.
+        let summary = Self.withoutOwners(raw.summary)
         let secret: SharedSecret
         do throws(CryptoError) { secret = SharedSecret(try raw.secret.copy()) } catch {
             throw VaultError(.unavailable, error.message, underlying: error)

@@ -203,7 +203,8 @@ public final class Vault: Sendable {
             throw VaultError(
                 .unavailable,
                 "the change is stored, but this machine could not remember it: \(error)",
-                hint: error.hint ?? "make room for \(location.state(of: id)); an older copy of the vault may go unnoticed",
+                hint: error.hint
+                    ?? "make room for \(location.state(of: id)); an older copy of the vault may go unnoticed",
                 underlying: error
             )
         }

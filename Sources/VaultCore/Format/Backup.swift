@@ -49,8 +49,6 @@ enum Backup {
     }
 
     /// Reads the file piece by piece.
-    ///
-    /// Everything it hands out before `isGenuine` was asked is only to be skipped over.
     struct Reader: ~Copyable {
         private let file: Descriptor
         private var position = 0
@@ -144,6 +142,8 @@ extension Vault {
             var writer = Backup.Writer(try NewFile(for: path), mac: try key.backupMAC())
             try writer.write(head.bytes)
             var (records, entries) = (UInt64(0), 0)
+            // A rename between the two passes would leave an entry out: if anything changed, all of it is done again.
+            let counter = try await self.store.changeCounter()
             // Names first, then each record on its own: a page of a large vault would not fit into memory twice.
             var names: [RecordName] = []
             var faults = Listing()
@@ -165,6 +165,9 @@ extension Vault {
                 try writer.write(bytes.bytes)
                 records += 1
                 if name.entry != nil { entries += 1 }
+            }
+            guard try await self.store.changeCounter() == counter else {
+                throw StoreError(.conflict, self.location.directory, "the vault changed while it was exported")
             }
             var tail = ByteWriter()
             tail.append(UInt8(0))

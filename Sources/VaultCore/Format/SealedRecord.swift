@@ -22,6 +22,15 @@ struct RecordName: Hashable, Sendable {
         self.text = text
     }
 
+    /// The SHA-256 of the kept file that this is the first chunk of, if it is that.
+    var original: [UInt8]? {
+        let parts = text.split(separator: ":")
+        guard parts.count == 3, parts[0] == "file", parts[2] == "0", parts[1].utf8.count == 64 else { return nil }
+        let digits = Array(parts[1])
+        let bytes = stride(from: 0, to: 64, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
+        return bytes.count == 32 ? bytes : nil
+    }
+
     /// The entry's name, if it is one.
     var entry: EntryName? {
         guard !text.hasPrefix("file:"), let name = try? EntryName(parsing: text), name.description == text else {

@@ -28,7 +28,11 @@ struct ExportCommand: AsyncParsableCommand {
         }
         let directory = PrivateFiles.parentDirectory(of: VaultLocation.absolute(file))
         guard try FileStatusCheck.exists(directory) else {
-            throw VaultError(.unavailable, "\(directory) does not exist, so no backup can be written there", hint: "make it, or name another file")
+            throw VaultError(
+                .unavailable,
+                "\(directory) does not exist, so no backup can be written there",
+                hint: "make it, or name another file"
+            )
         }
         let vault = try await context.open()
         let passphrase = try context.backupPassphrase(file: backupPassphraseFile, isNew: true)

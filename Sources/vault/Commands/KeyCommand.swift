@@ -163,6 +163,10 @@ struct KeyCommand: AsyncParsableCommand {
             if !lost.isEmpty {
                 let names = lost.map { "\($0.id.prefix(8)) (\($0.kind))" }.joined(separator: ", ")
                 question += " These slots will be gone, because their secret was not presented: \(names)."
+                // `--yes` answers the question; it does not spare anybody the names.
+                if confirmation.yes {
+                    Diagnostics.warn("these slots go, because their secret was not presented: \(names)")
+                }
             }
             try context.confirm(question, confirmation)
             try await vault.rotate(prepared, issuesRecoveryCode: issuesCode, derivation: kdf.parameters)
