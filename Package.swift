@@ -102,9 +102,17 @@ let package = Package(
             dependencies: ["TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-keyring"],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "library-example",
+            dependencies: ["CredentialVault", "VaultAPI", "VaultCore"],
+            path: "Tests/LibraryTests/Example",
+            // As in a program of somebody else: no settings of ours.
+            swiftSettings: [.swiftLanguageMode(.v6)]
+        ),
         .testTarget(
             name: "LibraryTests",
-            dependencies: ["TestSupport", "CredentialVault", "vault", "vault-keyring"],
+            dependencies: ["TestSupport", "library-example", "vault"],
+            path: "Tests/LibraryTests/Tests",
             swiftSettings: strict
         ),
         .testTarget(

@@ -63,7 +63,7 @@ extension Document {
         ]
     }
 
-    /// A slot; `Schemas/key-list.schema.json`.
+    /// A slot; `Schemas/slot.schema.json`.
     static func slot(_ slot: SlotListing) -> Document {
         .object([
             ("id", .string(slot.id)),

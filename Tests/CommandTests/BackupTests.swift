@@ -14,12 +14,15 @@ struct BackupTests {
         passphrase = try home.write("bp", "backup\n")
         try home.make()
         try home.keep("a", "secret a")
-        try succeed(home.vault("import", home.writeToken("t.json", refresh: "RT-EXAMPLE"), "--name", "t", "--remove", "--yes"))
+        try succeed(
+            home.vault("import", home.writeToken("t.json", refresh: "RT-EXAMPLE"), "--name", "t", "--remove", "--yes")
+        )
     }
 
     private func export(_ arguments: String...) throws -> Sandbox.Outcome {
         try home.run(
-            [Sandbox.program, "export", backup, "--kdf", "interactive", "--backup-passphrase-file", passphrase] + arguments
+            [Sandbox.program, "export", backup, "--kdf", "interactive", "--backup-passphrase-file", passphrase]
+                + arguments
         )
     }
 
@@ -29,7 +32,9 @@ struct BackupTests {
 
     @Test func bringsEntriesBackIntoAnotherVault() throws {
         #expect(try succeed(export("--json")).object()["entries"] as? Int == 2)
-        try succeed(home.vault("init", "--profile", "new", "--key", "key-file:" + home.path("k2"), "--no-recovery-code"))
+        try succeed(
+            home.vault("init", "--profile", "new", "--key", "key-file:" + home.path("k2"), "--no-recovery-code")
+        )
         let report = try succeed(restore("--profile", "new", "--json")).object()
         #expect(report.objects("restored").compactMap { $0.text("name") }.sorted() == ["oauth:t", "static:a"])
         #expect(try home.vault("--profile", "new", "token", "static:a").text == "secret a\n")

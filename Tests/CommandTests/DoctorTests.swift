@@ -85,7 +85,9 @@ struct DoctorTests {
         let old = try home.read(database)
         try home.keep("b", "newer")
         try home.write("data/vault/vault.sqlite", old)
-        for arguments in [["list"], ["token", "static:a"], ["set", "static:c"], ["doctor"], ["status", "--passphrase-fd", "0"]] {
+        for arguments in [
+            ["list"], ["token", "static:a"], ["set", "static:c"], ["doctor"], ["status", "--passphrase-fd", "0"],
+        ] {
             fail(try home.run([Sandbox.program] + arguments, input: [65]), 7, "older copy")
         }
         #expect(try home.read(database) == old)
@@ -99,7 +101,13 @@ struct DoctorTests {
     @Test func holdsRolledBackGrants() throws {
         try succeed(home.vault("import", home.writeToken("t.json", refresh: "RT"), "--name", "t", "--remove", "--yes"))
         let old = try home.read(database)
-        try succeed(home.vault("import", home.writeToken("t.json", access: "AT2", refresh: "RT2", expiry: "2099-02-01T00:00:00Z"), "--yes"))
+        try succeed(
+            home.vault(
+                "import",
+                home.writeToken("t.json", access: "AT2", refresh: "RT2", expiry: "2099-02-01T00:00:00Z"),
+                "--yes"
+            )
+        )
         try home.write("data/vault/vault.sqlite", old)
         fail(try home.vault("token", "t"), 7)
         try succeed(home.vault("doctor", "--accept-rollback"))
@@ -114,9 +122,24 @@ struct DoctorTests {
         #expect(status.text("directory") == home.directory && status.text("store") == "sqlite")
         #expect(status["opens_without_asking"] as? Bool == true)
         #expect((status["entries"] as? [String: Any])?["total"] as? Int == 1)
-        try succeed(home.vault("init", "--profile", "p", "--key", "passphrase", "--kdf", "interactive", "--no-recovery-code", "--passphrase-file", home.write("p", "x")))
+        try succeed(
+            home.vault(
+                "init",
+                "--profile",
+                "p",
+                "--key",
+                "passphrase",
+                "--kdf",
+                "interactive",
+                "--no-recovery-code",
+                "--passphrase-file",
+                home.write("p", "x")
+            )
+        )
         let marker = try home.write("ask", "#!/bin/sh\ntouch \"$HOME/asked\"\n", mode: 0o700)
-        let locked = try succeed(home.vault("status", "--profile", "p", "--json", environment: ["VAULT_ASKPASS": marker])).object()
+        let locked = try succeed(
+            home.vault("status", "--profile", "p", "--json", environment: ["VAULT_ASKPASS": marker])
+        ).object()
         #expect(locked["opens_without_asking"] as? Bool == false)
         #expect(locked["entries"] is NSNull && locked.text("locked_because") != nil)
         #expect(Sandbox.mode(home.path("home/asked")) == 0)
@@ -134,7 +157,9 @@ struct DoctorTests {
         #expect((try outcome.object()["deleted"] as? [String])?.count == 2)
         #expect((try outcome.object()["kept"] as? [String]) == [home.path("key")])
         #expect(Sandbox.mode(home.directory) == 0)
-        #expect(try FileManager.default.subpathsOfDirectory(atPath: home.path("state")).filter { $0.contains("-") } == [])
+        #expect(
+            try FileManager.default.subpathsOfDirectory(atPath: home.path("state")).filter { $0.contains("-") } == []
+        )
         fail(try home.vault("destroy", "--yes"), 4)
         try FileManager.default.removeItem(atPath: home.path("key"))
         try home.make()

@@ -189,8 +189,10 @@ struct EntryTests {
     // MARK: Names
 
     @Test(arguments: [
-        "../x", "....//x", "/abs", ".", "..", "", "-rf", "%2e%2e", "oauth:oauth:x", "static:static:x", "oauth:", "a b", "a\tb",
-        "a\nb", "a\r\nb", "a\u{1B}[2Jb", "\u{202E}x", "a\u{2028}b", "ﬁ", "e\u{301}", "é", "a\u{9B}b", "a/b", "a\\b", "a:b",
+        "../x", "....//x", "/abs", ".", "..", "", "-rf", "%2e%2e", "oauth:oauth:x", "static:static:x", "oauth:", "a b",
+        "a\tb",
+        "a\nb", "a\r\nb", "a\u{1B}[2Jb", "\u{202E}x", "a\u{2028}b", "ﬁ", "e\u{301}", "é", "a\u{9B}b", "a/b", "a\\b",
+        "a:b",
         "a*b", "$(x)", "`x`", "a;b", "a|b", "a\u{7F}", "OAUTH:x", String(repeating: "x", count: 129),
         String(repeating: "x", count: 4096),
     ])

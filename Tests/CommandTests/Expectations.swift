@@ -13,7 +13,18 @@ extension Sandbox {
     @discardableResult
     func makeWithPassphrase() throws -> String {
         let file = try write("passphrase", "sesame\n")
-        try succeed(vault("init", "--key", "passphrase", "--kdf", "interactive", "--no-recovery-code", "--passphrase-file", file))
+        try succeed(
+            vault(
+                "init",
+                "--key",
+                "passphrase",
+                "--kdf",
+                "interactive",
+                "--no-recovery-code",
+                "--passphrase-file",
+                file
+            )
+        )
         return file
     }
 

@@ -41,7 +41,11 @@ struct ImportTests {
     @Test func importsTheGoodOnesAndTellsOfTheOthers() throws {
         let good = try home.writeToken("good.json")
         let bad = try home.write("bad.json", "{")
-        let outcome = fail(try home.vault("import", bad, good, home.path("none"), "--yes", "--json"), 2, home.path("none"))
+        let outcome = fail(
+            try home.vault("import", bad, good, home.path("none"), "--yes", "--json"),
+            2,
+            home.path("none")
+        )
         let report = try outcome.object()
         #expect(report.objects("items").compactMap { $0.text("result") } == ["imported"])
         #expect(report.objects("failures").compactMap { $0.text("path") } == [home.path("none"), bad])
@@ -107,8 +111,13 @@ struct ImportTests {
 
     @Test func cutsTokensOutAndKeepsAllElseByteForByte() throws {
         let kept = "  \"odd\" :  [1.50e1,\t\"\\u00e9\\/\"],\r\n  \"last\": {\"x\":null }\n"
-        let token = #"{"accessToken": "AT-EXAMPLE", "refreshToken": "RT-EXAMPLE", "expiresAt": 4070908800000, "scopes": []}"#
-        let file = try home.write(".claude/.credentials.json", "{\n  \"claudeAiOauth\": \(token),\n\(kept)}\n", mode: 0o600)
+        let token =
+            #"{"accessToken": "AT-EXAMPLE", "refreshToken": "RT-EXAMPLE", "expiresAt": 4070908800000, "scopes": []}"#
+        let file = try home.write(
+            ".claude/.credentials.json",
+            "{\n  \"claudeAiOauth\": \(token),\n\(kept)}\n",
+            mode: 0o600
+        )
         let report = try succeed(home.vault("import", file, "--name", "c", "--remove", "--yes", "--json")).object()
         #expect(report.objects("items").compactMap { $0.text("file") } == ["edited"])
         let left = String(decoding: try home.read(file), as: UTF8.self)
@@ -161,9 +170,25 @@ struct ImportTests {
         let secret = try home.write("client-secret", "cs-EXAMPLE\n")
         try succeed(
             home.vault(
-                "import", home.writeToken("t.json", refresh: "RT"), "--name", "t", "--yes", "--token-url", "https://as.example/token",
-                "--client-id", "client", "--client-secret-file", secret, "--issuer", "https://as.example", "--resource",
-                "https://rs.example/", "--scope", "a b", "--scope", "c"
+                "import",
+                home.writeToken("t.json", refresh: "RT"),
+                "--name",
+                "t",
+                "--yes",
+                "--token-url",
+                "https://as.example/token",
+                "--client-id",
+                "client",
+                "--client-secret-file",
+                secret,
+                "--issuer",
+                "https://as.example",
+                "--resource",
+                "https://rs.example/",
+                "--scope",
+                "a b",
+                "--scope",
+                "c"
             )
         )
         let entry = try home.vault("show", "t", "--json", "--reveal").object()
@@ -176,7 +201,9 @@ struct ImportTests {
     }
 
     @Test func importsExpiredTokensLikeOthers() throws {
-        try succeed(home.vault("import", home.writeToken("t.json", expiry: "2001-01-01T00:00:00Z"), "--name", "t", "--yes"))
+        try succeed(
+            home.vault("import", home.writeToken("t.json", expiry: "2001-01-01T00:00:00Z"), "--name", "t", "--yes")
+        )
         fail(try home.vault("token", "t"), 5)
     }
 
@@ -203,7 +230,8 @@ struct ImportTests {
 
     @Test(arguments: [
         "[", "[]", "null", "\"x\"", "{}", "{\"access_token\": 1}", "{\"access_token\": \"\"}", "{\"a\": 1, \"a\": 2}",
-        "{\"access_token\": \"a\u{0}b\"}", "{\"access_token\": \"\\ud800\"}", "{\"access_token\":\"x\",\"expiry\":1e400}",
+        "{\"access_token\": \"a\u{0}b\"}", "{\"access_token\": \"\\ud800\"}",
+        "{\"access_token\":\"x\",\"expiry\":1e400}",
     ])
     func refusesMalformedFilesWithASentence(text: String) throws {
         let before = try home.snapshot(home.directory)

@@ -23,7 +23,9 @@ struct KeyTests {
         let listed = try #require(slots().first)
         #expect(try slots().count == 1)
         #expect(listed.text("kind") == "passphrase" && listed.text("id")?.count == 32)
-        #expect((listed["argon2id_passes"] as? Int ?? 0) > 0 && (listed["argon2id_memory_bytes"] as? Int ?? 0) >= 8 << 20)
+        #expect(
+            (listed["argon2id_passes"] as? Int ?? 0) > 0 && (listed["argon2id_memory_bytes"] as? Int ?? 0) >= 8 << 20
+        )
         #expect(try home.vault("key", "list").text.contains("Argon2id"))
     }
 
@@ -33,7 +35,9 @@ struct KeyTests {
         let entry = try home.vault("show", "static:a", "--json").text
         try succeed(home.vault("key", "add", "key-file:" + home.path("k2")))
         try succeed(home.vault("key", "add", "recovery-code", "--recovery-code-file", home.path("code")))
-        try succeed(home.vault("key", "add", "passphrase", "--kdf", "interactive", "--new-passphrase-file", secret("new")))
+        try succeed(
+            home.vault("key", "add", "passphrase", "--kdf", "interactive", "--new-passphrase-file", secret("new"))
+        )
         #expect(try slots().count == 4)
         #expect(try home.vault("show", "static:a", "--json").text == entry)
         try FileManager.default.removeItem(atPath: home.path("key"))
@@ -62,8 +66,15 @@ struct KeyTests {
         let new = try secret("new")
         try succeed(
             home.vault(
-                "key", "change", String(before.prefix(8)), "--kdf", "interactive", "--passphrase-file", old,
-                "--new-passphrase-file", new
+                "key",
+                "change",
+                String(before.prefix(8)),
+                "--kdf",
+                "interactive",
+                "--passphrase-file",
+                old,
+                "--new-passphrase-file",
+                new
             )
         )
         #expect(try slots().count == 1)
@@ -133,12 +144,31 @@ struct KeyTests {
 
     @Test func givesUpSlotsThatAreDroppedOrNotPresented() throws {
         let passphrase = try home.makeWithPassphrase()
-        for name in ["k1", "k2"] { try succeed(home.vault("key", "add", "key-file:" + home.path(name), "--passphrase-file", passphrase)) }
+        for name in ["k1", "k2"] {
+            try succeed(home.vault("key", "add", "key-file:" + home.path(name), "--passphrase-file", passphrase))
+        }
         let dropped = try #require(slots().first { $0.text("path") == home.path("k1") }?.text("id"))
         // Without the passphrase its slot would be gone too, and the question says so.
-        let asked = fail(try home.vault("key", "rotate", "--drop", String(dropped.prefix(8))), 3, "not presented", "passphrase")
+        let asked = fail(
+            try home.vault("key", "rotate", "--drop", String(dropped.prefix(8))),
+            3,
+            "not presented",
+            "passphrase"
+        )
         #expect(asked.output.isEmpty)
-        try succeed(home.vault("key", "rotate", "--yes", "--kdf", "interactive", "--drop", dropped, "--passphrase-file", passphrase))
+        try succeed(
+            home.vault(
+                "key",
+                "rotate",
+                "--yes",
+                "--kdf",
+                "interactive",
+                "--drop",
+                dropped,
+                "--passphrase-file",
+                passphrase
+            )
+        )
         #expect(try slots().compactMap { $0.text("kind") } == ["passphrase", "key-file"])
         try succeed(home.vault("key", "rotate", "--yes"))
         #expect(try slots().compactMap { $0.text("path") } == [home.path("k2")])

@@ -12,7 +12,8 @@ struct ManualTests {
         let other = home.path("other")
         try succeed(home.vault("--vault", other, "init", "--key", "key-file:" + home.path("k"), "--no-recovery-code"))
         for arguments in [
-            ["--vault", other, "--json", "list"], ["list", "--json", "--vault", other], ["--json", "list", "--vault=" + other],
+            ["--vault", other, "--json", "list"], ["list", "--json", "--vault", other],
+            ["--json", "list", "--vault=" + other],
             ["--vault=" + other, "list", "--json", "-q", "-v", "--no-input"],
             ["-q", "--no-input", "--vault", other, "--json", "list"],
         ] {
@@ -30,7 +31,8 @@ struct ManualTests {
 
     @Test func writesUsageErrorsLikeAllOthers() throws {
         for arguments in [
-            ["bogus"], ["list", "--bogus"], ["token"], ["token", "a", "b"], ["list", "--passphrase-fd", "x"], ["key", "bogus"],
+            ["bogus"], ["list", "--bogus"], ["token"], ["token", "a", "b"], ["list", "--passphrase-fd", "x"],
+            ["key", "bogus"],
             ["--vault"], ["list", "--profile"], ["\u{1B}[2J"], ["list", "a\nb"],
         ] {
             let outcome = fail(try home.run([Sandbox.program] + arguments), 64)
@@ -44,7 +46,8 @@ struct ManualTests {
         #expect(try succeed(home.vault("--version")).text.hasPrefix("vault "))
         #expect(try home.vault("--version", "--json").text == home.vault("--version").text)
         let commands = [
-            "init", "status", "set", "list", "show", "token", "rename", "remove", "import", "key", "export", "restore", "doctor",
+            "init", "status", "set", "list", "show", "token", "rename", "remove", "import", "key", "export", "restore",
+            "doctor",
             "destroy",
         ]
         let help = try succeed(home.vault("--help"))
@@ -78,13 +81,20 @@ struct ManualTests {
         #expect(!(try home.vault("-q", "token", "nosuch").notes.isEmpty))
     }
 
-    @Test(arguments: [["token", "static:a"], ["list"], ["list", "--json"], ["show", "static:a"], ["status"], ["key", "list"], ["doctor"]])
+    @Test(arguments: [
+        ["token", "static:a"], ["list"], ["list", "--json"], ["show", "static:a"], ["status"], ["key", "list"],
+        ["doctor"],
+    ])
     func saysThatOutputCannotBeWritten(arguments: [String]) throws {
         try home.make()
         try home.keep("a", "SECRET-EXAMPLE")
         let before = try home.snapshot(home.directory)
         for line in [#"exec "$@" >&-"#, #"exec "$@" >/dev/full"#, #"exec "$@" <&- >&-"#] {
-            fail(try home.run(["/bin/sh", "-c", line, "sh", Sandbox.program] + arguments), 8, "cannot write the output")
+            fail(
+                try home.run(["/bin/sh", "-c", line, "sh", Sandbox.program] + arguments),
+                8,
+                "cannot write the output"
+            )
         }
         let silent = try home.run(["/bin/sh", "-c", #"exec "$@" <&- >&- 2>&-"#, "sh", Sandbox.program] + arguments)
         #expect(silent.status == 8)
@@ -94,7 +104,11 @@ struct ManualTests {
     @Test func readsNoSecretFromAClosedInput() throws {
         try home.make()
         let before = try home.snapshot(home.directory)
-        fail(try home.vault(shell: #"exec "$@" <&-"#, "set", "static:a"), 8, "cannot read the secret: Bad file descriptor")
+        fail(
+            try home.vault(shell: #"exec "$@" <&-"#, "set", "static:a"),
+            8,
+            "cannot read the secret: Bad file descriptor"
+        )
         #expect(try home.snapshot(home.directory) == before)
     }
 
@@ -109,12 +123,17 @@ struct ManualTests {
     @Test func putsNoEscapesFromFilesOnTheTerminal() throws {
         try home.make()
         let evil = "\u{1B}[2J\u{9B}31m\u{202E}\u{2028}\u{7}"
-        let file = try home.writeToken("evil-\(evil).json", more: #", "scope": "a\u001b[2J", "issuer": "https://x/\u009b""#)
+        let file = try home.writeToken(
+            "evil-\(evil).json",
+            more: #", "scope": "a\u001b[2J", "issuer": "https://x/\u009b""#
+        )
         for arguments in [
-            ["import", file, "--dry-run"], ["import", file, "--yes", "--json"], ["list"], ["list", "--json"], ["status"],
+            ["import", file, "--dry-run"], ["import", file, "--yes", "--json"], ["list"], ["list", "--json"],
+            ["status"],
             ["import", home.path(evil)], ["--vault", home.path(evil), "list"], ["export", home.path(evil) + "/x"],
             ["restore", home.path(evil)], ["--profile", evil, "list"], ["key", "remove", evil], ["show", evil],
-            ["import", file, "--format", evil], ["import", file, "--token-url", evil], ["list", "--passphrase-file", evil],
+            ["import", file, "--format", evil], ["import", file, "--token-url", evil],
+            ["list", "--passphrase-file", evil],
         ] {
             let outcome = try home.run([Sandbox.program] + arguments)
             expectNoControls(outcome.text)

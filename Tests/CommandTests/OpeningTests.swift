@@ -18,7 +18,16 @@ struct OpeningTests {
         try succeed(home.vault(shell: #"exec "$@" 7<"$HOME/../passphrase""#, "list", "--passphrase-fd", "7"))
         // A pipe can be read once, and a rotation needs the answer twice.
         try succeed(
-            home.vault("key", "rotate", "--yes", "--kdf", "interactive", "--passphrase-fd", "0", input: Array("sesame".utf8))
+            home.vault(
+                "key",
+                "rotate",
+                "--yes",
+                "--kdf",
+                "interactive",
+                "--passphrase-fd",
+                "0",
+                input: Array("sesame".utf8)
+            )
         )
     }
 
@@ -41,7 +50,8 @@ struct OpeningTests {
         try home.makeWithPassphrase()
         let before = try home.snapshot(home.directory)
         for arguments in [
-            ["list"], ["list", "--no-input"], ["--no-input", "--json", "list"], ["token", "x"], ["show", "x"], ["set", "static:x"],
+            ["list"], ["list", "--no-input"], ["--no-input", "--json", "list"], ["token", "x"], ["show", "x"],
+            ["set", "static:x"],
             ["remove", "x", "--yes"], ["rename", "x", "y"], ["import", "/nowhere"], ["key", "add", "passphrase"],
             ["key", "rotate", "--yes"], ["export", home.path("b")], ["restore", home.path("b")], ["doctor"],
         ] {
@@ -55,8 +65,10 @@ struct OpeningTests {
     @Test func saysThatThereIsNoVaultAndMakesNone() throws {
         for arguments in [
             ["list"], ["status"], ["token", "x"], ["show", "x"], ["set", "static:x"], ["remove", "x", "--yes"],
-            ["rename", "x", "y"], ["import", "/nowhere"], ["key", "list"], ["key", "add", "passphrase"], ["key", "change", "x"],
-            ["key", "remove", "x"], ["key", "rotate", "--yes"], ["export", home.path("b")], ["restore", home.path("b")],
+            ["rename", "x", "y"], ["import", "/nowhere"], ["key", "list"], ["key", "add", "passphrase"],
+            ["key", "change", "x"],
+            ["key", "remove", "x"], ["key", "rotate", "--yes"], ["export", home.path("b")],
+            ["restore", home.path("b")],
             ["doctor"], ["destroy", "--yes"],
         ] {
             fail(try home.run([Sandbox.program] + arguments, input: [65]), 4, "vault init")
@@ -80,7 +92,9 @@ struct OpeningTests {
 
     @Test func opensWithTheNamedSlotOnly() throws {
         let file = try home.makeWithPassphrase()
-        let added = try succeed(home.vault("key", "add", "key-file:" + home.path("k"), "--passphrase-file", file, "--json"))
+        let added = try succeed(
+            home.vault("key", "add", "key-file:" + home.path("k"), "--passphrase-file", file, "--json")
+        )
         let slot = try #require(added.object().objects("slots").first?.text("id"))
         try succeed(home.vault("list", "--slot", String(slot.prefix(8))))
         fail(try home.vault("list", "--slot", "zz"), 64, "key list")
@@ -130,7 +144,14 @@ struct OpeningTests {
     @Test func refusesAnEmptyPassphrase() throws {
         let empty = try home.write("empty", "\n")
         let outcome = try home.vault(
-            "init", "--key", "passphrase", "--kdf", "interactive", "--no-recovery-code", "--passphrase-file", empty
+            "init",
+            "--key",
+            "passphrase",
+            "--kdf",
+            "interactive",
+            "--no-recovery-code",
+            "--passphrase-file",
+            empty
         )
         #expect(outcome.status != 0)
         #expect(outcome.notes.contains("empty passphrase"))
@@ -155,8 +176,18 @@ struct OpeningTests {
         let file = try home.write("p", "sesame")
         let made = try succeed(
             home.vault(
-                "init", "--json", "--key", "passphrase", "--key", "key-file:" + home.path("k"), "--kdf", "interactive",
-                "--recovery-code-file", home.path("code"), "--passphrase-file", file
+                "init",
+                "--json",
+                "--key",
+                "passphrase",
+                "--key",
+                "key-file:" + home.path("k"),
+                "--kdf",
+                "interactive",
+                "--recovery-code-file",
+                home.path("code"),
+                "--passphrase-file",
+                file
             )
         ).object()
         #expect(made.objects("slots").compactMap { $0.text("kind") } == ["passphrase", "key-file", "recovery-code"])
@@ -182,7 +213,15 @@ struct OpeningTests {
         fail(try home.vault("list", environment: ["VAULT_ASKPASS": home.path("none")]), 3, home.path("none"))
         let none = "--no-recovery-code"
         fail(
-            try home.vault("init", "--profile", "b", "--key", "passphrase", none, environment: ["VAULT_ASKPASS": program]),
+            try home.vault(
+                "init",
+                "--profile",
+                "b",
+                "--key",
+                "passphrase",
+                none,
+                environment: ["VAULT_ASKPASS": program]
+            ),
             3
         )
     }
@@ -214,6 +253,13 @@ struct OpeningTests {
         try home.write("home/cancel", "")
         fail(try home.vault("list", environment: variables), 3)
         // Not in a directory that depends on where one stands.
-        fail(try home.vault(shell: #"cd "$HOME/.."; exec "$@""#, "list", environment: ["PATH": "bin:/usr/bin:/bin", "DISPLAY": ":99"]), 3)
+        fail(
+            try home.vault(
+                shell: #"cd "$HOME/.."; exec "$@""#,
+                "list",
+                environment: ["PATH": "bin:/usr/bin:/bin", "DISPLAY": ":99"]
+            ),
+            3
+        )
     }
 }

@@ -10,7 +10,9 @@ struct PlaceTests {
     init() throws { home = try Sandbox() }
 
     private func make(at directory: String) throws {
-        try succeed(home.vault("init", "--vault", directory, "--key", "key-file:" + home.path("key"), "--no-recovery-code"))
+        try succeed(
+            home.vault("init", "--vault", directory, "--key", "key-file:" + home.path("key"), "--no-recovery-code")
+        )
     }
 
     // MARK: Variables
@@ -24,7 +26,9 @@ struct PlaceTests {
         try succeed(home.vault("set", "static:a", input: [65], environment: ["VAULT_PROFILE": "work"]))
         #expect(try home.vault("token", "static:a").text == "default\n")
         #expect(try home.vault("--profile", "work", "token", "static:a").text == "A\n")
-        #expect(try home.vault("token", "static:a", "--profile", "work", environment: ["VAULT_PROFILE": "x"]).text == "A\n")
+        #expect(
+            try home.vault("token", "static:a", "--profile", "work", environment: ["VAULT_PROFILE": "x"]).text == "A\n"
+        )
         try succeed(home.vault("destroy", "--yes"))
         #expect(try home.vault("--profile", "work", "token", "static:a").text == "A\n")
         for name in ["../x", "a/b", ".", "-x", "\u{1B}[2J"] { fail(try home.vault("list", "--profile=" + name), 10) }
@@ -63,7 +67,9 @@ struct PlaceTests {
         let nowhere: [String: String?] = [
             "HOME": nil, "XDG_DATA_HOME": nil, "XDG_STATE_HOME": nil, "XDG_CONFIG_HOME": nil, "XDG_RUNTIME_DIR": nil,
         ]
-        for arguments in [["list"], ["init", "--no-recovery-code"], ["status"], ["doctor"], ["list", "--vault", home.path("v")]] {
+        for arguments in [
+            ["list"], ["init", "--no-recovery-code"], ["status"], ["doctor"], ["list", "--vault", home.path("v")],
+        ] {
             let outcome = fail(try home.run(nobody + [copy] + arguments, environment: nowhere), 8, "home directory")
             #expect(outcome.notes.contains("vault: hint: "))
         }
@@ -77,11 +83,26 @@ struct PlaceTests {
         let umask = "umask \(mask); exec \"$@\""
         try succeed(
             home.vault(
-                shell: umask, "init", "--key", "key-file:" + home.path("key"), "--recovery-code-file", home.path("code")
+                shell: umask,
+                "init",
+                "--key",
+                "key-file:" + home.path("key"),
+                "--recovery-code-file",
+                home.path("code")
             )
         )
         try succeed(home.vault(shell: umask, "set", "static:a", input: [65]))
-        try succeed(home.vault(shell: umask, "export", home.path("backup"), "--kdf", "interactive", "--backup-passphrase-file", home.write("p", "x")))
+        try succeed(
+            home.vault(
+                shell: umask,
+                "export",
+                home.path("backup"),
+                "--kdf",
+                "interactive",
+                "--backup-passphrase-file",
+                home.write("p", "x")
+            )
+        )
         for file in ["key", "code", "backup", "data/vault/vault.sqlite"] {
             #expect(Sandbox.mode(home.path(file)) & 0o7777 == 0o600, "\(file)")
         }
@@ -100,12 +121,15 @@ struct PlaceTests {
         try home.make()
         try home.keep("a", "secret")
         for (path, mode, right) in [
-            (home.directory, 0o755, 0o700), (home.directory, 0o770, 0o700), (home.directory + "/vault.sqlite", 0o644, 0o600),
+            (home.directory, 0o755, 0o700), (home.directory, 0o770, 0o700),
+            (home.directory + "/vault.sqlite", 0o644, 0o600),
             (home.directory + "/vault.sqlite", 0o666, 0o600),
         ] as [(String, mode_t, mode_t)] {
             chmod(path, mode)
             let before = try home.snapshot(home.directory)
-            for arguments in [["list"], ["set", "static:b"], ["token", "static:a"], ["status"], ["destroy", "--yes"]] {
+            for arguments in [
+                ["list"], ["set", "static:b"], ["token", "static:a"], ["status"], ["destroy", "--yes"],
+            ] {
                 fail(try home.run([Sandbox.program] + arguments, input: [65]), 10, "chmod")
             }
             #expect(try home.snapshot(home.directory) == before)
@@ -119,7 +143,9 @@ struct PlaceTests {
         try FileManager.default.moveItem(atPath: home.directory, toPath: home.path("real"))
         try FileManager.default.createSymbolicLink(atPath: home.directory, withDestinationPath: home.path("real"))
         let before = try home.snapshot(home.path("real"))
-        for arguments in [["list"], ["set", "static:a"], ["destroy", "--yes"], ["status"], ["--vault", home.directory + "/", "list"]] {
+        for arguments in [
+            ["list"], ["set", "static:a"], ["destroy", "--yes"], ["status"], ["--vault", home.directory + "/", "list"],
+        ] {
             fail(try home.run([Sandbox.program] + arguments, input: [65]), 10, "link")
         }
         #expect(try home.snapshot(home.path("real")) == before)
@@ -219,7 +245,14 @@ struct PlaceTests {
         chmod(home.directory + "/vault.sqlite", 0o600)
         chmod(home.path("data"), 0o500)
         fail(
-            try home.vault(asNobody: "init", "--vault", home.path("data/new"), "--key", "key-file:" + home.path("home/k"), "--no-recovery-code"),
+            try home.vault(
+                asNobody: "init",
+                "--vault",
+                home.path("data/new"),
+                "--key",
+                "key-file:" + home.path("home/k"),
+                "--no-recovery-code"
+            ),
             8
         )
         chmod(home.directory, 0)

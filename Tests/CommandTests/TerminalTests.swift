@@ -25,7 +25,11 @@ struct TerminalTests {
 
     @Test func asksForAPassphraseTwiceWithoutShowingIt() throws {
         let made = try home.vault(
-            typing: [("New passphrase: ", "hunter2\n"), ("The same again: ", "hunter2\n")], "init", "--key", "passphrase", fast,
+            typing: [("New passphrase: ", "hunter2\n"), ("The same again: ", "hunter2\n")],
+            "init",
+            "--key",
+            "passphrase",
+            fast,
             "--no-recovery-code"
         )
         check(made, 0, hiding: "hunter2")
@@ -36,7 +40,11 @@ struct TerminalTests {
 
     @Test func refusesTwoThatDiffer() throws {
         let seen = try home.vault(
-            typing: [("New passphrase: ", "hunter2\n"), ("The same again: ", "hunter3\n")], "init", "--key", "passphrase", fast,
+            typing: [("New passphrase: ", "hunter2\n"), ("The same again: ", "hunter3\n")],
+            "init",
+            "--key",
+            "passphrase",
+            fast,
             "--no-recovery-code"
         )
         check(seen, 64, hiding: "hunter")
@@ -61,7 +69,14 @@ struct TerminalTests {
         let file = try home.write("p", "sesame")
         try succeed(
             home.vault(
-                "init", "--key", "passphrase", fast, "--recovery-code-file", home.path("code"), "--passphrase-file", file
+                "init",
+                "--key",
+                "passphrase",
+                fast,
+                "--recovery-code-file",
+                home.path("code"),
+                "--passphrase-file",
+                file
             )
         )
         let before = try home.snapshot(home.directory)
@@ -76,8 +91,11 @@ struct TerminalTests {
         let seen = try home.vault(typing: [("New passphrase: ", "\u{3}")], "init", "--key", "passphrase", fast)
         check(seen, 130)
         let later = try home.vault(
-            typing: [("New passphrase: ", "x\n"), ("The same again: ", "x\n"), ("Type it back: ", "\u{3}")], "init", "--key",
-            "passphrase", fast
+            typing: [("New passphrase: ", "x\n"), ("The same again: ", "x\n"), ("Type it back: ", "\u{3}")],
+            "init",
+            "--key",
+            "passphrase",
+            fast
         )
         check(later, 130)
         fail(try home.vault("status"), 4)
@@ -98,7 +116,9 @@ struct TerminalTests {
 
     @Test func wantsTheRecoveryCodeTypedBack() throws {
         let seen = try home.vault(
-            typing: [("Type it back: ", "nonsense\n"), ("not the code", ""), ("Type it back: ", "@CODE@\n")], "init", "--key",
+            typing: [("Type it back: ", "nonsense\n"), ("not the code", ""), ("Type it back: ", "@CODE@\n")],
+            "init",
+            "--key",
             "key-file:" + home.path("k")
         )
         check(seen, 0, hiding: "nonsense")
@@ -128,7 +148,15 @@ struct TerminalTests {
         let file = try home.writeToken("t.json")
         check(try home.vault(typing: [("[y/N] ", "n\n")], "import", file, "--remove"), 3)
         #expect(FileManager.default.fileExists(atPath: file))
-        check(try home.vault(typing: [("take the tokens out of the file?", ""), ("[y/N] ", "y\n")], "import", file, "--remove"), 0)
+        check(
+            try home.vault(
+                typing: [("take the tokens out of the file?", ""), ("[y/N] ", "y\n")],
+                "import",
+                file,
+                "--remove"
+            ),
+            0
+        )
         #expect(!FileManager.default.fileExists(atPath: file))
         check(try home.vault(typing: [("[y/N] ", "n\n")], "key", "rotate"), 3)
         check(try home.vault(typing: [("[y/N] ", "y\n")], "key", "rotate"), 0)
@@ -140,10 +168,18 @@ struct TerminalTests {
 
     @Test func readsASecretWithoutShowingIt() throws {
         try home.make()
-        check(try home.vault(typing: [("Secret for static:a: ", "sk-EXAMPLE\n")], "set", "static:a"), 0, hiding: "sk-EXAMPLE")
+        check(
+            try home.vault(typing: [("Secret for static:a: ", "sk-EXAMPLE\n")], "set", "static:a"),
+            0,
+            hiding: "sk-EXAMPLE"
+        )
         #expect(try home.vault("token", "static:a").text == "sk-EXAMPLE\n")
         let before = try home.snapshot(home.directory)
-        check(try home.vault(typing: [("Secret for static:a: ", "other\u{3}")], "set", "static:a"), 130, hiding: "other")
+        check(
+            try home.vault(typing: [("Secret for static:a: ", "other\u{3}")], "set", "static:a"),
+            130,
+            hiding: "other"
+        )
         check(try home.vault(typing: [("Secret for static:a: ", "\n")], "set", "static:a"), 64)
         check(try home.vault(typing: [], "set", "static:a", "--no-input"), 3)
         #expect(try home.snapshot(home.directory) == before)
@@ -161,8 +197,13 @@ struct TerminalTests {
     @Test func asksForTheNewPassphraseThoughTheOldOneIsGiven() throws {
         let file = try home.makeWithPassphrase()
         let seen = try home.vault(
-            typing: [("New passphrase: ", "second\n"), ("The same again: ", "second\n")], "key", "add", "passphrase", fast,
-            "--passphrase-file", file
+            typing: [("New passphrase: ", "second\n"), ("The same again: ", "second\n")],
+            "key",
+            "add",
+            "passphrase",
+            fast,
+            "--passphrase-file",
+            file
         )
         check(seen, 0, hiding: "second")
         try succeed(home.vault("list", "--passphrase-file", home.write("p2", "second")))
@@ -172,7 +213,10 @@ struct TerminalTests {
         try home.make()
         try home.keep("a", "x")
         let seen = try home.vault(
-            typing: [("New passphrase for the backup: ", "bp\n"), ("The same again: ", "bp\n")], "export", home.path("b"), fast
+            typing: [("New passphrase for the backup: ", "bp\n"), ("The same again: ", "bp\n")],
+            "export",
+            home.path("b"),
+            fast
         )
         check(seen, 0, hiding: "bp\r")
         try succeed(home.vault("remove", "static:a", "--yes"))

@@ -1,1 +1,143 @@
+import Foundation
+import TestSupport
 import Testing
+
+/// Every `--json` document is what its schema in `Schemas/` says.
+struct SchemaTests {
+    /// What each command prints. One that is missing here fails `everyCommandHasASchema`.
+    private static let schemas = [
+        "init": "init", "status": "status", "set": "entry-summary", "list": "list", "show": "show", "token": "token",
+        "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",
+        "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
+        "export": "export", "restore": "restore", "doctor": "doctor", "destroy": "destroy",
+    ]
+    private static let directory = Sandbox.supportFile("../../Schemas")
+
+    private let home: Sandbox
+
+    init() throws { home = try Sandbox() }
+
+    /// What the validator says about documents.
+    private func complaints(_ documents: [[Any]]) throws -> [String] {
+        let input = try JSONSerialization.data(withJSONObject: documents)
+        let outcome = try home.run([Sandbox.supportFile("validate.py"), Self.directory], input: Array(input))
+        try #require(outcome.status == 0, "\(outcome.notes)")
+        return outcome.lines
+    }
+
+    /// Runs a command with `--json` and pairs what it prints with its schema.
+    private func document(
+        _ command: String,
+        _ arguments: String...,
+        status: Int32 = 0,
+        input: [UInt8] = []
+    ) throws -> [Any] {
+        let words = command.split(separator: " ").map(String.init)
+        let outcome = try home.run([Sandbox.program] + words + arguments + ["--json"], input: input)
+        try #require(outcome.status == status, "\(command): \(outcome.notes)")
+        let schema = try #require(Self.schemas[command])
+        return [([command] + arguments).joined(separator: " "), schema + ".schema.json", try outcome.object()]
+    }
+
+    @Test func everyCommandHasASchema() throws {
+        func subcommands(_ arguments: String...) throws -> [String] {
+            let help = try home.run([Sandbox.program] + arguments + ["--help"]).text
+            let list = help.components(separatedBy: "SUBCOMMANDS:\n").last ?? ""
+            return list.split(separator: "\n").compactMap { line in
+                let indent = line.prefix { $0 == " " }.count
+                return indent == 2 && !line.contains("See '") ? line.split(separator: " ").first.map(String.init) : nil
+            }
+        }
+        var commands = try subcommands().filter { $0 != "key" }
+        commands += try subcommands("key").map { "key " + $0 }
+        #expect(Set(commands).union(["import --dry-run"]) == Set(Self.schemas.keys))
+        for name in Self.schemas.values {
+            #expect(FileManager.default.fileExists(atPath: "\(Self.directory)/\(name).schema.json"))
+        }
+    }
+
+    @Test func documentsAreWhatTheirSchemasSay() throws {
+        let backupPassphrase = try home.write("bp", "backup")
+        var documents: [[Any]] = []
+        documents.append(
+            try document("init", "--key", "key-file:" + home.path("key"), "--recovery-code-file", home.path("code"))
+        )
+        documents.append(try document("list"))
+        documents.append(try document("set", "static:a", input: Array("sk-EXAMPLE".utf8)))
+        documents.append(try document("rename", "static:a", "b"))
+        documents.append(try document("token", "static:b"))
+        documents.append(try document("show", "static:b", "--reveal"))
+        let fixtures = [
+            "claude/.credentials.json", "codex/auth.json", "gemini/oauth_creds.json", "generic/go-oauth2-token.json",
+        ]
+        let files = try fixtures.map { try home.fixture($0, to: "tokens/." + $0) }
+        let generic = try home.write("t.json", #"{"access_token": "AT-EXAMPLE", "expiry": "2099-01-01T00:00:00.5Z"}"#)
+        documents.append(try document("import --dry-run", home.path("tokens"), generic))
+        documents.append(try document("import --dry-run", home.path("none"), generic, status: 2))
+        documents.append(try document("import", home.path("tokens"), "--yes"))
+        documents.append(try document("import", files[0], "--remove", "--yes"))
+        documents.append(try document("import", generic, home.path("none"), "--name", "t", "--yes", status: 2))
+        documents.append(try document("import", generic, "--name", "t"))
+        documents.append(try document("list"))
+        let list = try home.vault("list", "--json").object()["entries"] as? [[String: Any]] ?? []
+        #expect(list.count > 4)
+        for name in list.compactMap({ $0["name"] as? String }) {
+            documents.append(try document("show", name))
+            documents.append(try document("show", name, "--reveal"))
+        }
+        documents.append(try document("token", "t"))
+        documents.append(
+            try document("export", home.path("b"), "--kdf", "interactive", "--backup-passphrase-file", backupPassphrase)
+        )
+        documents.append(try document("remove", "t", "--yes"))
+        documents.append(try document("set", "static:b", input: Array("changed".utf8)))
+        documents.append(
+            try document("restore", home.path("b"), "--backup-passphrase-file", backupPassphrase, status: 2)
+        )
+        documents.append(try document("key list"))
+        documents.append(
+            try document(
+                "key add",
+                "passphrase",
+                "--kdf",
+                "interactive",
+                "--new-passphrase-file",
+                home.write("p", "sesame")
+            )
+        )
+        documents.append(try document("key add", "key-file:" + home.path("k2")))
+        documents.append(try document("key list"))
+        documents.append(try document("status"))
+        let slots = try home.vault("key", "list", "--json").object()["slots"] as? [[String: Any]] ?? []
+        let second = try #require(slots.last?["id"] as? String)
+        documents.append(try document("key change", second, "--key-file", home.path("k3")))
+        let third = try #require(
+            (try home.vault("key", "list", "--json").object()["slots"] as? [[String: Any]])?.last?["id"] as? String
+        )
+        documents.append(try document("key remove", third))
+        documents.append(try document("key rotate", "--yes", "--no-recovery-code"))
+        documents.append(try document("doctor"))
+        try FileManager.default.removeItem(atPath: home.path("key"))
+        documents.append(try document("doctor", status: 3))
+        documents.append(try document("status"))
+        documents.append(try document("destroy", "--yes"))
+        documents.append(try document("doctor", status: 4))
+        #expect(try complaints(documents) == [])
+        let seen = Set(documents.compactMap { $0[1] as? String })
+        #expect(seen == Set(Self.schemas.values.map { $0 + ".schema.json" }))
+    }
+
+    @Test func schemasRefuseWhatTheyDoNotKnow() throws {
+        let good: [String: Any] = [
+            "access_token": "x", "token_type": "Bearer", "expires_at": "2099-01-01T00:00:00Z", "state": "active",
+        ]
+        let wrong: [[String: Any]] = [
+            good.merging(["more": 1]) { $1 }, good.filter { $0.key != "state" }, good.merging(["state": "fine"]) { $1 },
+            good.merging(["expires_at": "tomorrow"]) { $1 }, good.merging(["expires_at": 4_070_908_800]) { $1 },
+        ]
+        let name = "token.schema.json"
+        #expect(try complaints([["good", name, good]]) == [])
+        for document in wrong { #expect(try complaints([["wrong", name, document]]).count == 1) }
+        #expect(try complaints([["none", "none.schema.json", good]]).count == 1)
+    }
+}

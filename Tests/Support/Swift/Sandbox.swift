@@ -275,9 +275,12 @@ package final class Sandbox {
             precondition(value.hasPrefix(root), "\(name)=\(value) leads out of the sandbox")
         }
         for name in ["VAULT_DIR", "VAULT_CONFIG_DIR", "XDG_RUNTIME_DIR"] {
-            precondition(variables[name].map { $0.isEmpty || $0.hasPrefix(root) } ?? true, "\(name) leads out of the sandbox")
+            precondition(
+                variables[name].map { $0.isEmpty || $0.hasPrefix(root) } ?? true,
+                "\(name) leads out of the sandbox"
+            )
         }
         let own = bus?.environment["DBUS_SESSION_BUS_ADDRESS"]
-        precondition(variables["DBUS_SESSION_BUS_ADDRESS"] ?? own == own, "another session bus than the sandbox's")
+        precondition((variables["DBUS_SESSION_BUS_ADDRESS"] ?? own) == own, "another session bus than the sandbox's")
     }
 }

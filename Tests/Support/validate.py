@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+"""Validates documents: validate.py SCHEMADIRECTORY, with a JSON array of [label, schema file, document] on standard input.
+
+Prints a line for each thing that is wrong, and nothing where all is well. The schemas themselves are checked too.
+"""
+import json
+import os
+import pathlib
+import sys
+
+import jsonschema
+
+directory = pathlib.Path(sys.argv[1]).resolve()
+validators = {}
+for path in sorted(directory.glob("*.schema.json")):
+    schema = json.loads(path.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    resolver = jsonschema.RefResolver(path.as_uri(), schema)
+    validators[path.name] = jsonschema.Draft202012Validator(
+        schema, resolver=resolver, format_checker=jsonschema.FormatChecker()
+    )
+for label, name, document in json.load(sys.stdin):
+    if name not in validators:
+        print(f"{label}: there is no {name} in {os.path.basename(directory)}")
+        continue
+    for error in validators[name].iter_errors(document):
+        print(f"{label}: {error.json_path}: {error.message}")
