@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `export` and `restore`.
+@Suite(.blocking)
 struct BackupTests {
     private let home: Sandbox
     private let backup: String

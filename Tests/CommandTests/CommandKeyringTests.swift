@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The command and the desktop's keyring, real and not.
-@Suite(.serialized)
+@Suite(.serialized, .blocking)
 struct CommandKeyringTests {
     private func make(_ home: Sandbox, _ arguments: String...) throws {
         try succeed(

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// `doctor`, `status` and `destroy`.
+@Suite(.blocking)
 struct DoctorTests {
     private let home: Sandbox
 

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `set`, `token`, `list`, `show`, `rename`, `remove`.
+@Suite(.blocking)
 struct EntryTests {
     private let home: Sandbox
 

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// `import`.
+@Suite(.blocking)
 struct ImportTests {
     private let home: Sandbox
 

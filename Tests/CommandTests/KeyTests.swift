@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// `vault key`.
+@Suite(.blocking)
 struct KeyTests {
     private let home: Sandbox
 

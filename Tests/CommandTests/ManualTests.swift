@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Options, output and errors: what holds for every command.
+@Suite(.blocking)
 struct ManualTests {
     private let home: Sandbox
 

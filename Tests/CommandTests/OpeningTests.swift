@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Passphrases that are given, and what happens without one.
+@Suite(.blocking)
 struct OpeningTests {
     private let home: Sandbox
 

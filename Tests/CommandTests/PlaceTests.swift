@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// Where the vault lies, and what else may lie there.
+@Suite(.blocking)
 struct PlaceTests {
     private let home: Sandbox
 

@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// What is asked at a terminal.
+@Suite(.blocking)
 struct TerminalTests {
     private let home: Sandbox
     private let fast = "--kdf=interactive"

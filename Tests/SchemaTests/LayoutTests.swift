@@ -7,6 +7,7 @@ import VaultCrypto
 @testable import VaultCore
 
 /// The layouts in `Schemas/` are those of the bytes that are really written.
+@Suite(.blocking)
 struct LayoutTests {
     private let home: Sandbox
     private static let directory = Sandbox.supportFile("../../Schemas")

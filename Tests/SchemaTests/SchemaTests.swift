@@ -3,8 +3,11 @@ import TestSupport
 import Testing
 
 /// Every `--json` document is what its schema in `Schemas/` says.
+@Suite(.blocking)
 struct SchemaTests {
-    /// What each command prints. One that is missing here fails `everyCommandHasASchema`.
+    /// What each command prints.
+    ///
+    /// One that is missing here fails `everyCommandHasASchema`.
     private static let schemas = [
         "init": "init", "status": "status", "set": "entry-summary", "list": "list", "show": "show", "token": "token",
         "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",

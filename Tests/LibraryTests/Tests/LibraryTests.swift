@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// The library as another program uses it, on vaults that the command made.
+@Suite(.blocking)
 struct LibraryTests {
     private let home: Sandbox
 
