@@ -24,8 +24,9 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 
     /// An instant so many milliseconds after 1970, or `nil` outside the years 1 to 9999.
     public init?(milliseconds: Int64) {
-        let seconds = milliseconds >= 0 ? milliseconds / 1000 : (milliseconds - 999) / 1000
-        self.init(seconds: seconds, nanoseconds: UInt32(milliseconds - seconds * 1000) * 1_000_000)
+        let (quotient, remainder) = milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let (seconds, rest) = remainder < 0 ? (quotient - 1, remainder + 1000) : (quotient, remainder)
+        self.init(seconds: seconds, nanoseconds: UInt32(rest) * 1_000_000)
     }
 
     /// Reads an RFC 3339 date and time with `Z` or an offset and any number of fraction digits, of which nine count.
