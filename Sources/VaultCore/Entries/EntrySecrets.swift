@@ -103,19 +103,25 @@ public struct EntrySecrets: ~Copyable, Sendable {
 
     private init(valid encoded: consuming SecretBytes) { self.encoded = encoded }
 
-    /// Whether both hold the same secrets, order aside, in time that depends on lengths alone.
+    /// Whether both hold the same secrets, fields of a newer version among them, order aside, in time that depends on lengths alone.
     public borrowing func equals(_ other: borrowing EntrySecrets) -> Bool {
+        // No tag stands twice, so with equal lengths it is enough that each field of one is found in the other.
         guard encoded.count == other.encoded.count else { return false }
-        var equal = true
-        for field in Field.allCases {
-            let same = withField(field) { mine in
-                other.withField(field) { theirs in
-                    constantTimeEqual(mine, theirs)
-                } ?? false
+        return encoded.withUnsafeBytes { mine in
+            other.encoded.withUnsafeBytes { theirs in
+                var equal = true
+                _ = Self.walk(mine) { tag, range in
+                    guard let match = Self.range(of: tag, in: theirs) else {
+                        equal = false
+                        return true
+                    }
+                    let left = UnsafeRawBufferPointer(rebasing: mine[range])
+                    if !constantTimeEqual(left, UnsafeRawBufferPointer(rebasing: theirs[match])) { equal = false }
+                    return true
+                }
+                return equal
             }
-            if !(same ?? !other.has(field)) { equal = false }
         }
-        return equal
     }
 
     /// The encoded fields, while `body` runs.
