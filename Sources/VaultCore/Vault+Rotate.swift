@@ -32,6 +32,7 @@ extension Vault {
         if current.oldKey != nil { try await resumeRotation() }
         try await verify().requireSound()
         return try await attempt { session in
+            try Self.requireNoOldKey(session)
             var survivors: [PreparedRotation.Survivor] = []
             var lost: [HeaderSlot] = []
             var hasRecoveryCode = false
@@ -64,6 +65,17 @@ extension Vault {
                 hasRecoveryCode: hasRecoveryCode,
                 session: session,
                 lost: lost.map(SlotListing.init)
+            )
+        }
+    }
+
+    /// A header has room for one old key. To put another in its place would lose every record still sealed under it.
+    private static func requireNoOldKey(_ session: Session) throws(VaultError) {
+        guard session.oldKey == nil else {
+            throw VaultError(
+                .unavailable,
+                "an earlier rotation is not finished, and its old key is still needed; nothing was changed",
+                hint: "run it again when no other vault command is running; vault doctor says what stands in the way"
             )
         }
     }
@@ -111,6 +123,7 @@ extension Vault {
             guard let name = LeaseName(id.bytes) else { preconditionFailure("VaultCore: vault id of a wrong size") }
             lease = try await store.lease(name, within: .seconds(Self.patienceSeconds), clock: clock.pauses)
             let session = prepared.session
+            try Self.requireNoOldKey(session)
             let key = try DataKey.random()
             for survivor in prepared.survivors {
                 made.append((try await successor(of: survivor, under: key, derivation), survivor.slot))
