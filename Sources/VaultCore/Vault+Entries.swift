@@ -211,7 +211,7 @@ extension Vault {
             if let summary = try? await self.summary(found, session).summary {
                 lease = try await self.lease(summary.id)
                 if let source = summary.source {
-                    changes += try await self.releasing(original: source.sha256, from: summary.id, session)
+                    changes += try await self.releasingIfSound(original: source.sha256, from: summary.id, session)
                 }
             }
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)

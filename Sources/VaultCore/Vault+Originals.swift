@@ -103,6 +103,19 @@ extension Vault {
         return changes
     }
 
+    /// The same, but a kept file that is damaged stays as it is: an entry can be removed all the same.
+    func releasingIfSound(
+        original sha256: [UInt8],
+        from owner: EntryID,
+        _ session: Session
+    ) async throws -> [RecordChange] {
+        do {
+            return try await releasing(original: sha256, from: owner, session)
+        } catch let error as VaultError where error.code == .damaged {
+            return []
+        }
+    }
+
     private func rewriting(
         _ first: FoundRecord,
         _ head: (size: Int, owners: [EntryID], binding: RecordBinding),
@@ -127,8 +140,13 @@ extension Vault {
     private func originalHead(
         _ first: FoundRecord
     ) throws -> (size: Int, owners: [EntryID], binding: RecordBinding) {
-        let opened = try SealedRecord(first.stored.sealed)
-            .openSummary(of: first.name, generation: first.stored.generation, vault: id, under: first.key)
+        let opened: (binding: RecordBinding, body: [UInt8])
+        do {
+            opened = try SealedRecord(first.stored.sealed)
+                .openSummary(of: first.name, generation: first.stored.generation, vault: id, under: first.key)
+        } catch {
+            throw damaged(first, error)
+        }
         var reader = ByteReader(opened.body)
         var size: Int?
         var owners: [EntryID] = []
@@ -141,7 +159,7 @@ extension Vault {
             }
         }
         guard let size, size <= Self.chunkBytes * RecordLimits.changesPerCommit else {
-            throw RecordFault(sentence: "has a head that cannot be read")
+            throw damaged(first, RecordFault(sentence: "has a head that cannot be read"))
         }
         return (size, owners, opened.binding)
     }

@@ -82,6 +82,7 @@ extension Vault {
         fault: (String) -> Void
     ) async throws {
         var seen: Set<RecordName> = []
+        var faulty: Set<RecordID> = []
         for _ in 0..<(session.oldKey == nil ? 1 : 2) {
             var last: RecordID?
             while true {
@@ -93,7 +94,9 @@ extension Vault {
                         let found = try identify(stored, session)
                         if seen.insert(found.name).inserted { try await visit(found) }
                     } catch {
-                        try await self.fault(stored, error, session, fault)
+                        try await self.fault(stored, error, session) { sentence in
+                            if faulty.insert(stored.id).inserted { fault(sentence) }
+                        }
                     }
                 }
             }
@@ -111,6 +114,7 @@ extension Vault {
     ) async throws {
         if error is StoreError { throw error }
         if let error = error as? VaultError, error.code != .damaged { throw error }
+        if let error = error as? CryptoError, error.code == .memory { throw error }
         try await requireHeader(session)
         guard try await store.record(stored.id) == stored else { return }
         report((error as? VaultError)?.message ?? "the record \(stored.id) \(Self.sentence(error))")
@@ -234,8 +238,10 @@ extension Vault {
         return StoredRecord(id: session.key.recordID(name), generation: summary.generation, sealed: sealed)
     }
 
-    private func damaged(_ found: FoundRecord, _ error: any Error) -> VaultError {
-        VaultError(
+    /// What is wrong with a record that did not open. Having no memory left is no damage.
+    func damaged(_ found: FoundRecord, _ error: any Error) -> VaultError {
+        if let error = error as? CryptoError, error.code == .memory { return VaultError(error) }
+        return VaultError(
             .damaged,
             "the record of \(found.name.text) \(Self.sentence(error)); it was left as it is",
             hint: "vault restore FILE brings it back from a backup; vault remove \(found.name.text) gives it up",
