@@ -92,6 +92,7 @@ extension Vault {
                 for stored in page {
                     do {
                         let found = try identify(stored, session)
+                        if found.key !== session.key { try await requireOnlyCopy(found, session) }
                         if seen.insert(found.name).inserted { try await visit(found) }
                     } catch {
                         try await self.fault(stored, error, session) { sentence in
@@ -102,6 +103,20 @@ extension Vault {
             }
         }
         try await requireHeader(session)
+    }
+
+    /// Refuses a record under the key a rotation is leaving, if there is one under the new key too: an old copy was put
+    /// back, since a rotation moves a record in one commit.
+    func requireOnlyCopy(_ found: FoundRecord, _ session: Session) async throws {
+        // In this order: what is moved between the two looks is gone from where it was.
+        guard try await store.record(session.key.recordID(found.name)) != nil,
+            try await store.record(found.stored.id) == found.stored
+        else { return }
+        throw VaultError(
+            .damaged,
+            "the record of \(found.name.text) stands under the old data key and the new one: an old copy was put back",
+            hint: "vault remove \(found.name.text), twice, gives both up; vault restore FILE brings one back"
+        )
     }
 
     /// Reports a record that did not open, unless it is just that the world moved on: the record has gone or changed

@@ -25,7 +25,8 @@ extension Vault {
             defer { lease.release() }
             do {
                 try await self.finishRotation()
-            } catch let error as VaultError where error.code == .unavailable {
+            } catch let error as VaultError where error.code == .unavailable || error.code == .damaged {
+                // Both keys are kept, and open everything but what is damaged; `verify` names that.
                 return
             }
         }
@@ -78,7 +79,14 @@ extension Vault {
         guard let end = page.last?.id else { return .done }
         guard !changes.isEmpty else { return .moved(upTo: end) }
         // A writer was faster: the page is read again, and has fewer records to move.
-        guard try await commitUnlessConflict(changes, session) else { return .again }
+        guard try await commitUnlessConflict(changes, session) else {
+            // But what stands under both keys would be found there for ever.
+            for stored in page {
+                let found = try identify(stored, session)
+                if found.key === oldKey { try await requireOnlyCopy(found, session) }
+            }
+            return .again
+        }
         try await ledger.replace(moves)
         try await remember([:])
         return .moved(upTo: end)
