@@ -244,6 +244,9 @@ extension Vault {
         summary.holds = try Self.secrets(plain).fields
         let name = RecordName(summary.name)
         let binding = RecordBinding(vault: id, entry: summary.id, generation: summary.generation, name: name)
+        guard summary.isWritable else {
+            throw VaultError(.unsafe, "\(summary.name) has a description that cannot be kept: a text in it is too long")
+        }
         let fields = summary.encodedFields
         let sealed = try plain.withSecret { (plain) throws(CryptoError) in
             try plain.withUnsafeBytes { (bytes) throws(CryptoError) in

@@ -64,6 +64,13 @@ extension EntrySummary {
         return writer.bytes
     }
 
+    /// Whether the fields can be written, and read back as they are.
+    var isWritable: Bool {
+        let texts = Array(metadata.keys) + (source.map { [$0.format, $0.pointer, $0.path] } ?? [])
+        guard texts.allSatisfy({ $0.utf8.count <= UInt16.max }) else { return false }
+        return EntrySummary(id: id, name: name, generation: generation, encodedFields: encodedFields) == self
+    }
+
     /// Reads the fields; `nil` if one is malformed.
     init?(id: EntryID, name: EntryName, generation: UInt64, encodedFields: [UInt8]) {
         var reader = ByteReader(encodedFields)
