@@ -48,7 +48,7 @@ final class TestVault: Sendable {
     }
 
     /// Whoever types that passphrase; `nil` for nobody. No keyring is within reach.
-    func custodians(_ passphrase: String? = TestVault.passphrase) -> CustodianSet {
+    /// Whoever types that passphrase, or nobody for `nil`, with no keyring within reach.
         CustodianSet(
             asking: { _ throws(CustodyError) in
                 guard let passphrase else { throw CustodyError(.locked, "nobody can be asked") }
