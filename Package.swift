@@ -99,7 +99,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SchemaTests",
-            dependencies: ["TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-keyring"],
+            dependencies: [
+                "TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-keyring",
+            ],
             swiftSettings: strict
         ),
         .executableTarget(
