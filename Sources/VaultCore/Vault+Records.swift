@@ -90,10 +90,9 @@ extension Vault {
                 guard let end = page.last else { break }
                 last = end.id
                 for stored in page {
+                    var stored = stored
                     do {
-                        let found = try identify(stored, session)
-                        if found.key !== session.key { try await requireOnlyCopy(found, session) }
-                        if seen.insert(found.name).inserted { try await visit(found) }
+                        try await visitLatest(&stored, session, &seen, visit)
                     } catch {
                         try await self.fault(stored, error, session) { sentence in
                             if faulty.insert(stored.id).inserted { fault(sentence) }
@@ -117,6 +116,31 @@ extension Vault {
             "the record of \(found.name.text) stands under the old data key and the new one: an old copy was put back",
             hint: "vault remove \(found.name.text), twice, gives both up; vault restore FILE brings one back"
         )
+    }
+
+    /// Visits a record as it is by now, if another process has changed it since its page was read.
+    ///
+    /// Beginning the whole walk again instead would never end while others write all the time.
+    private func visitLatest(
+        _ stored: inout StoredRecord,
+        _ session: Session,
+        _ seen: inout Set<RecordName>,
+        _ visit: (FoundRecord) async throws -> Void
+    ) async throws {
+        while true {
+            let found = try identify(stored, session)
+            if found.key !== session.key { try await requireOnlyCopy(found, session) }
+            guard !seen.contains(found.name) else { return }
+            do {
+                try await visit(found)
+                seen.insert(found.name)
+                return
+            } catch let error as StoreError where error.code == .conflict {
+                // One that has gone may have another name, on a page already passed.
+                guard let latest = try await store.record(stored.id) else { throw error }
+                stored = latest
+            }
+        }
     }
 
     /// Reports a record that did not open, unless it is just that the world moved on: the record has gone or changed

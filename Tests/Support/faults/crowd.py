@@ -112,7 +112,7 @@ def killed(options, findings):
         for number in range(rounds):
             chance = random.Random(seed * 1000 + number)
             watchers = [Worker(place, "watch", *names) for _ in range(2)]
-            crowd = [Worker(place, "write", f"w{number}-{writer}", str(seed)) for writer in range(writers)]
+            crowd = [Worker(place, "write", f"w{writer}", str(seed * 1000 + number)) for writer in range(writers)]
             rotation = Worker(place, "rotate")
             order = list(range(writers))
             chance.shuffle(order)
@@ -132,6 +132,10 @@ def killed(options, findings):
                     findings.expect(not wrong, f"round {number}: a rotation: {wrong[:1]}")
                     kills += 1
                     rotation = Worker(place, "rotate")
+            # With the writers gone, one rotation comes to its end, over whatever the others have left.
+            rotation.wait_for(1, "rotated")
+            findings.expect("rotated" in rotation.lines, f"round {number}: the last rotation: {rotation.lines[-1:]}")
+            rotated += rotation.lines.count("rotated")
             rotation.kill()
             for watcher in watchers:
                 # Read until a last look after everything ended.
@@ -168,7 +172,7 @@ def killed(options, findings):
 
 def readers(options, findings):
     """The command itself reads, again and again, while others write and rotate to the end."""
-    reads = 600 if options.exhaustive else 60
+    reads = 600 if options.exhaustive else 30
     begin = time.monotonic()
     with Place(options.programs) as place:
         place.make_vault()
