@@ -33,8 +33,7 @@ traits:
 	@.ci/setup build
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-keyring
-	@! ldd "$$($(SWIFT) build --disable-default-traits --scratch-path .build-traits --show-bin-path)/vault-keyring" \
-		| grep -q libsecret
+	@linked=$$(ldd .build-traits/debug/vault-keyring) && ! echo "$$linked" | grep -q libsecret
 
 release:
 	@.ci/setup build

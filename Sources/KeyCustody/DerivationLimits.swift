@@ -66,7 +66,9 @@ public struct DerivationLimits: Sendable {
         return groups + ["/sys/fs/cgroup"]
     }
 
-    /// What a control group's limit leaves. Cached files go when memory is wanted, so they do not count.
+    /// What a control group's limit leaves.
+    ///
+    /// Cached files go when memory is wanted, so they do not count.
     private static func left(in group: String) -> UInt64? {
         guard let limit = number(after: "", in: group + "/memory.max") else { return nil }
         let used = number(after: "", in: group + "/memory.current") ?? 0

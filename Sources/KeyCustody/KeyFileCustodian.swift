@@ -47,6 +47,12 @@ public struct KeyFileCustodian: KeyCustodian {
         }
     }
 
+    /// Takes a successor away again that no header refers to.
+    public func discard(_ new: SlotDescription, successorOf old: KeySlot) {
+        guard new.kind == .keyFile else { return }
+        do throws(FileError) { try PrivateFiles.remove(Self.unpublished(new, at: old.path)) } catch {}
+    }
+
     private static func unpublished(_ slot: SlotDescription, at path: String) -> String {
         "\(path).\(slot.shortID).new"
     }

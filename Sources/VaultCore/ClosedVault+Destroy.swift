@@ -9,11 +9,14 @@ extension ClosedVault {
     ///
     /// - Returns: A sentence for each keyring item that could not be deleted.
     public func destroy(_ custodians: CustodianSet) async throws(VaultError) -> [String] {
+        let original = original
         do throws(StoreError) {
             try SQLiteStore.remove(in: location.directory)
         } catch {
             throw VaultError(error)
         }
+        // The keys of a copy are those of the vault it was copied from.
+        guard original == nil else { return [] }
         var failures: [String] = []
         for slot in header.knownSlots where slot.description.kind.needsKeyring {
             do throws(CustodyError) {
@@ -23,6 +26,7 @@ extension ClosedVault {
                 failures.append("the keyring item of slot \(slot.description.shortID) remains: \(error.message)")
             }
         }
+        VaultPlace(location: location, vault: id).forget()
         do throws(StoreError) {
             try GenerationLedger.remove(location.state(of: id))
         } catch {

@@ -13,10 +13,15 @@ public struct ClosedVault: Sendable {
     let changeCounter: UInt64
     let seen: SeenHeader?
 
+    /// The directory of the vault that this one is a copy of, as far as this machine knows.
+    public var original: String? { VaultPlace(location: location, vault: header.vault).original() }
+
     /// The vault's UUID.
     public var id: VaultID { header.vault }
     /// The generation of its header.
     public var headerGeneration: UInt64 { header.generation }
+    /// Whether this machine can remember what it has seen of the vault, so that an older copy is noticed.
+    public var remembersGenerations: Bool { ledger.isWritable }
     /// Whether a rotation of the data key is under way, or was broken off.
     public var isRotating: Bool { header.phase == .rotating }
     /// Whether the vault lies on media that cannot be written.
@@ -97,6 +102,14 @@ public struct ClosedVault: Sendable {
 
     func requireNoRollback() throws(VaultError) {
         guard let rollback else { return }
+        if let seen, header.generation == seen.generation, Header.digest(of: bytes) != seen.digest {
+            // No two headers of ours have one generation: somebody made this one, or two machines wrote one vault.
+            throw VaultError(
+                .damaged,
+                "\(location.directory): \(rollback): it was tampered with, or changed on another machine too",
+                hint: "make a new vault with vault init, and bring a backup into it with vault restore FILE"
+            )
+        }
         throw VaultError(
             .damaged,
             "\(location.directory): the vault was put back to an older copy: \(rollback)",

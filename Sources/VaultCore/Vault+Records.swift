@@ -280,7 +280,9 @@ extension Vault {
         return StoredRecord(id: session.key.recordID(name), generation: summary.generation, sealed: sealed)
     }
 
-    /// What is wrong with a record that did not open. Having no memory left is no damage.
+    /// What is wrong with a record that did not open.
+    ///
+    /// Having no memory left is no damage.
     func damaged(_ found: FoundRecord, _ error: any Error) -> VaultError {
         if let error = error as? CryptoError, error.code == .memory { return VaultError(error) }
         return VaultError(

@@ -103,7 +103,9 @@ extension Vault {
         }
     }
 
-    /// Whether the entry of that name is this one. One that is damaged is not, and stays as it is.
+    /// Whether the entry of that name is this one.
+    ///
+    /// One that is damaged is not, and stays as it is.
     private func holds(
         _ id: EntryID,
         _ secrets: borrowing EntrySecrets,

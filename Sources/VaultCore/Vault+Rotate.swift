@@ -29,6 +29,13 @@ extension Vault {
     ///
     /// - Parameter dropping: Slots to give up, by the beginning of their ids.
     public func prepareRotation(dropping: [String] = []) async throws(VaultError) -> PreparedRotation {
+        if let original {
+            throw VaultError(
+                .unsafe,
+                "\(location.directory) is a copy of the vault \(original) and has the same keys; new ones here would lock it",
+                hint: "vault export FILE here, and vault restore FILE into a vault of its own"
+            )
+        }
         if current.oldKey != nil { try await resumeRotation() }
         try await verify().requireSound()
         return try await attempt { session in
@@ -69,7 +76,9 @@ extension Vault {
         }
     }
 
-    /// A header has room for one old key. To put another in its place would lose every record still sealed under it.
+    /// A header has room for one old key.
+    ///
+    /// To put another in its place would lose every record still sealed under it.
     private static func requireNoOldKey(_ session: Session) throws(VaultError) {
         guard session.oldKey == nil else {
             throw VaultError(
@@ -124,6 +133,8 @@ extension Vault {
             lease = try await store.lease(name, within: .seconds(Self.patienceSeconds), clock: clock.pauses)
             let session = prepared.session
             try Self.requireNoOldKey(session)
+            // Under the lease, and before anything is put anywhere: the header must be the one that was prepared for.
+            try await requireHeader(session)
             let key = try DataKey.random()
             for survivor in prepared.survivors {
                 made.append((try await successor(of: survivor, under: key, derivation), survivor.slot))
@@ -159,7 +170,10 @@ extension Vault {
             let hasMoved = (error as? StoreError)?.code == .headerMoved
             // In doubt the new secrets stay: one that opens nothing does no harm, a lost one locks its owner out.
             if hasMoved || !mayBeCommitted {
-                for (slot, _) in made { await Self.forget(slot.description, vault: id, custodians) }
+                for (slot, predecessor) in made {
+                    await Self.forget(slot.description, vault: id, custodians)
+                    if let predecessor { KeyFileCustodian().discard(slot.description, successorOf: predecessor) }
+                }
             }
             if hasMoved {
                 throw VaultError(

@@ -177,7 +177,7 @@ extension Vault {
             throw Self.vaultError(error)
         }
         // Only now, with the new header on the disk and read back, may the old secret go.
-        if let old = old?.known { await Self.forget(old.description, vault: id, custodians) }
+        if let old = old?.known, original == nil { await Self.forget(old.description, vault: id, custodians) }
         return SlotListing(added.map(HeaderSlot.init) ?? current.header.slots[0])
     }
 

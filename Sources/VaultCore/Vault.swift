@@ -20,6 +20,9 @@ public final class Vault: Sendable {
     /// Slots whose secret the keyring has definitely lost, by id; `vault key change` replaces them.
     public let deadSlots: [String]
 
+    /// The directory of the vault that this one is a copy of, as far as this machine knows.
+    public let original: String?
+
     let store: any RecordStore
     let ledger: GenerationLedger
     let custodians: CustodianSet
@@ -68,6 +71,9 @@ public final class Vault: Sendable {
         self.clock = clock
         self.session = Mutex(session)
         self.openedBy = hexadecimal(openedBy.id)
+        let place = VaultPlace(location: location, vault: session.header.vault)
+        place.remember()
+        original = place.original()
         self.deadSlots = deadSlots.map { hexadecimal($0.id) }
     }
 

@@ -72,7 +72,7 @@ public struct VaultLocation: Hashable, Sendable {
             result = String(cString: here) + "/" + path
             free(here)
         }
-        while result.count > 1, result.hasSuffix("/") { result.removeLast() }
+        while result.count > 1, result.hasSuffix("/") || result.hasSuffix("/.") { result.removeLast() }
         return result
     }
 

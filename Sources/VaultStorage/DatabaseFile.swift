@@ -60,11 +60,30 @@ struct DatabaseFile: Sendable {
                     """
             )
         }
-        return try await DatabaseConnection.open(
+        let connection = try await DatabaseConnection.open(
             uri,
             configuration,
             file: DatabaseConnection.File(path: path, noun: noun, identity: identity, isReadOnly: isReadOnly)
         )
+        try await checkSchema(connection)
+        return connection
+    }
+
+    /// Refuses a database that holds anything but our tables: a trigger could undo a write that was reported as done,
+    /// and a view in a table's place could answer for ever.
+    private func checkSchema(_ connection: DatabaseConnection) async throws(StoreError) {
+        let expected = Set(schema.split(separator: ";").map(Self.trimmed).filter { !$0.isEmpty })
+        let found = try await connection.read { database in
+            Set(try String.fetchAll(database, sql: "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL LIMIT 64"))
+        }
+        guard found == expected else {
+            throw damaged("is not a \(noun) as we made it: its tables are others, or there is more than tables")
+        }
+    }
+
+    private static func trimmed(_ statement: Substring) -> String {
+        let rest = statement.drop { $0.isWhitespace }
+        return String(rest.prefix(rest.count - rest.reversed().prefix { $0.isWhitespace }.count))
     }
 
     /// Whether this process may write what is at `path`.
@@ -117,10 +136,28 @@ struct DatabaseFile: Sendable {
         try translatingFileErrors { () throws(FileError) in
             try FileStatus.of(journal)?.requirePrivateFile(at: journal)
         }
+        guard try !journalNamesAnother() else {
+            throw damaged("the journal beside it names another file, which SQLite would delete: \(journal)")
+        }
         // SQLite would read it in, whatever the file's header says.
         let log = try translatingFileErrors { () throws(FileError) in try FileStatus.of(writeAheadLog) }
         guard log == nil else {
             throw damaged("a write-ahead log lies beside it, which a \(noun) never has: \(writeAheadLog)")
+        }
+    }
+
+    /// Whether the journal ends with the name of a super-journal.
+    ///
+    /// SQLite writes one where a transaction spans several attached databases, which ours never do, and deletes the
+    /// file of that name when it rolls the journal back: whatever file that is.
+    private func journalNamesAnother() throws(StoreError) -> Bool {
+        try translatingFileErrors { () throws(FileError) in
+            guard let status = try FileStatus.of(journal), status.size >= 16 else { return false }
+            let file = try PrivateFiles.open(journal)
+            var tail = [UInt8](repeating: 0, count: 8)
+            let count = tail.withUnsafeMutableBytes { pread(file.rawValue, $0.baseAddress, 8, Int(status.size) - 8) }
+            // "Journal magic": the last eight bytes of such a record, and the first eight of every journal header.
+            return count == 8 && tail == [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7]
         }
     }
 

@@ -69,7 +69,7 @@ enum Output {
         case .secret(let secret):
             // A loop over a borrowed secret; JSON has no other way to carry bytes than as text.
             let bytes = try secret.withSecret { try $0.copy() }
-            guard bytes.withUnsafeBytes({ String(validating: $0, as: UTF8.self) != nil }) else {
+            guard bytes.withUnsafeBytes(isText) else {
                 throw VaultError(
                     .failed,
                     "the secret is not UTF-8 text, so JSON cannot carry it",
@@ -81,6 +81,19 @@ enum Output {
             try list(elements.map { (nil, $0) }, "[", "]", into: &buffer, indent: indent)
         case .object(let members):
             try list(members.map { ($0.0, $0.1) }, "{", "}", into: &buffer, indent: indent)
+        }
+    }
+
+    /// Whether the bytes are UTF-8, found out where they lie: a `String` would leave a copy.
+    private static func isText(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        var decoder = UTF8()
+        var iterator = bytes.makeIterator()
+        while true {
+            switch decoder.decode(&iterator) {
+            case .scalarValue: continue
+            case .emptyInput: return true
+            case .error: return false
+            }
         }
     }
 

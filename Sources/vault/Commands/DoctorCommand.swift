@@ -127,6 +127,19 @@ struct Checkup {
     /// The vault's directories and their modes were checked as it opened; what is left is what lies beside it.
     mutating func files(_ context: Context, _ closed: ClosedVault) {
         add(.good("directory", context.location.directory + (closed.isReadOnly ? ", read-only" : "")))
+        if !closed.remembersGenerations {
+            let state = context.location.state(of: closed.id)
+            add(.warning("state", "\(state) cannot be written: an older copy of the vault would go unnoticed", nil))
+        }
+        if let original = closed.original {
+            add(
+                .warning(
+                    "copy",
+                    "it is a copy of \(original) and has the same keys",
+                    "export it into a vault of its own"
+                )
+            )
+        }
         if closed.isRotating {
             add(
                 .warning(

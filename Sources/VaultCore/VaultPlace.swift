@@ -1,0 +1,63 @@
+internal import PrivateFiles
+internal import VaultAPI
+
+/// Which directory this machine knows a vault to be in: the text of `<state>/place`.
+///
+/// A copy of a vault has the same UUID and the same slots, so its keys are those of the original: the items in the
+/// keyring, the key files. Whoever destroys or re-keys a copy must not take them away from the vault in use.
+struct VaultPlace {
+    private static let file = "vault.sqlite"
+    private static let longestPath = 4096
+
+    let location: VaultLocation
+    let vault: VaultID
+
+    private var record: String { location.state(of: vault) + "/place" }
+
+    /// The directory of the vault that this one is a copy of; `nil` if it is none, as far as this machine knows.
+    func original() -> String? {
+        guard let known = recorded(), known != location.directory,
+            let there = try? FileStatus.of("\(known)/\(Self.file)"),
+            let here = try? FileStatus.of("\(location.directory)/\(Self.file)")
+        else { return nil }
+        return there.device == here.device && there.inode == here.inode ? nil : known
+    }
+
+    /// Remembers the directory, unless another one is remembered and still has a vault.
+    ///
+    /// Not being able to is no reason not to open a vault: then nothing is known of copies.
+    func remember() {
+        guard recorded() != location.directory, original() == nil else { return }
+        do throws(FileError) {
+            try PrivateFiles.makeDirectory(location.state(of: vault))
+            var failure: FileError?
+            Array(location.directory.utf8).withUnsafeBytes { bytes in
+                do throws(FileError) { try PrivateFiles.replace(record, contents: bytes) } catch { failure = error }
+            }
+            if let failure { throw failure }
+        } catch {}
+    }
+
+    /// Forgets it.
+    func forget() {
+        do throws(FileError) { try PrivateFiles.remove(record) } catch {}
+    }
+
+    private func recorded() -> String? {
+        do throws(FileError) {
+            let file = try PrivateFiles.open(record)
+            var bytes = [UInt8](repeating: 0, count: Self.longestPath)
+            var failure: FileError?
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                do throws(FileError) { return try file.read(into: buffer) } catch {
+                    failure = error
+                    return 0
+                }
+            }
+            if let failure { throw failure }
+            return String(validating: bytes.prefix(count), as: UTF8.self)
+        } catch {
+            return nil
+        }
+    }
+}
