@@ -7,6 +7,7 @@ import VaultStorage
 
 @testable import VaultCore
 
+@Suite(.serialized)
 struct BackupTests {
     private static let passphrase = "of the backup"
 
@@ -174,6 +175,7 @@ struct BackupTests {
     }
 }
 
+@Suite(.serialized)
 struct CanaryTests {
     // Tokens, names, issuers and paths, on the disk at every moment of an entry's life.
     @Test func nothingOfAnEntryIsEverOnTheDisk() async throws {
@@ -225,6 +227,7 @@ struct CanaryTests {
     }
 }
 
+@Suite(.serialized)
 struct OriginalTests {
     private static let chunk = 512 * 1024 - 1024
 

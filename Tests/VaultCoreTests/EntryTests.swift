@@ -6,6 +6,8 @@ import VaultStorage
 
 @testable import VaultCore
 
+// One at a time: every open vault holds secrets, and a process may hold 1,024.
+@Suite(.serialized)
 struct EntryTests {
     @Test func givesBackWhatWasInserted() async throws {
         let place = try TestVault()
@@ -129,9 +131,9 @@ struct EntryTests {
         entry.account = "0"
         try await vaults[0].insert(entry, try holding([:]))
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for number in 0..<24 {
+            for number in 0..<9 {
                 group.addTask {
-                    for _ in 0..<3 {
+                    for _ in 0..<4 {
                         try await vaults[number % 3].update(try name("count")) { (summary, _) throws(VaultError) in
                             summary.account = String((Int(summary.account ?? "") ?? 0) + 1)
                         }
@@ -141,8 +143,8 @@ struct EntryTests {
             try await group.waitForAll()
         }
         let end = try await place.open().summary(of: try name("count"))
-        #expect(end.account == "72")
-        #expect(end.generation == 73)
+        #expect(end.account == "36")
+        #expect(end.generation == 37)
     }
 
     @Test func oneOfManyInsertsOfANameWins() async throws {

@@ -21,6 +21,7 @@ struct SeededGenerator: RandomNumberGenerator {
 }
 
 /// Whatever the bytes are, the answer is an error that callers know, and never a trap.
+@Suite(.serialized)
 struct MutationFuzzTests {
     private static func mutated(_ bytes: [UInt8], _ random: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
@@ -45,7 +46,7 @@ struct MutationFuzzTests {
         let sample = try SampleHeader(slots: [.passphrase, .keyFile], unknown: true, rotating: true)
         let body = Array(sample.bytes.dropLast(64))
         var read = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<10_000 {
             var bytes = Self.mutated(body, &random)
             bytes += sample.key.headerMAC(bytes)
             bytes += Header.digest(of: bytes)
@@ -63,7 +64,7 @@ struct MutationFuzzTests {
         let entry = try SummaryCodingTests.full()
         let held = try holding([.accessToken: "a", .refreshToken: "b"]).withEncoded { Array($0) }
         var read = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<10_000 {
             let fields = Self.mutated(entry.encodedFields, &random)
             if let summary = EntrySummary(id: entry.id, name: entry.name, generation: 1, encodedFields: fields) {
                 read += 1

@@ -7,6 +7,7 @@ import VaultStorage
 
 @testable import VaultCore
 
+@Suite(.serialized)
 struct RollbackTests {
     /// A vault whose directory was put back to before its last change.
     private static func putBack(_ change: (Vault) async throws -> Void) async throws -> TestVault {

@@ -47,6 +47,7 @@ extension Vault {
     }
 }
 
+@Suite(.serialized)
 struct RotationTests {
     private static func made(_ count: Int = 3) async throws -> (place: TestVault, vault: Vault) {
         let place = try TestVault()

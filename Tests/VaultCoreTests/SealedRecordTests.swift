@@ -103,6 +103,7 @@ struct SealedRecordTests {
 }
 
 /// Records changed, moved and swapped behind the vault's back.
+@Suite(.serialized)
 struct TamperedRecordTests {
     private static func made() async throws -> (place: TestVault, vault: Vault) {
         let place = try TestVault()

@@ -20,6 +20,7 @@ extension TestVault {
     }
 }
 
+@Suite(.serialized)
 struct SlotTests {
     private static func made() async throws -> (place: TestVault, vault: Vault) {
         let place = try TestVault()
@@ -158,6 +159,7 @@ struct SlotTests {
 }
 
 /// Headers changed behind the vault's back.
+@Suite(.serialized)
 struct TamperedHeaderTests {
     // Every 37th bit through a real store; every one is flipped in `HeaderTests`.
     @Test func aFlippedBitIsDamageAndChangesNothingOnTheDisk() async throws {

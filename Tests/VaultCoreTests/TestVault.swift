@@ -47,8 +47,8 @@ final class TestVault: Sendable {
         )
     }
 
-    /// Whoever types that passphrase; `nil` for nobody. No keyring is within reach.
     /// Whoever types that passphrase, or nobody for `nil`, with no keyring within reach.
+    func custodians(_ passphrase: String? = TestVault.passphrase) -> CustodianSet {
         CustodianSet(
             asking: { _ throws(CustodyError) in
                 guard let passphrase else { throw CustodyError(.locked, "nobody can be asked") }

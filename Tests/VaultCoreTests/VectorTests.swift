@@ -24,8 +24,8 @@ struct Vector: Codable {
     var headerGeneration: UInt64
     var header: Data
     var records: [Record]
-    /// The access tokens or static secrets of a sound vault, by name. All of them are fake.
     /// The access tokens or static secrets of a sound vault, by name, all of them fake.
+    var entries: [String: String]?
 
     static func all() throws -> [(name: String, vector: Vector)] {
         let root = try #require(Bundle.module.resourceURL).appendingPathComponent("Vectors")
@@ -71,6 +71,7 @@ struct Vector: Codable {
     }
 }
 
+@Suite(.serialized)
 struct VectorTests {
     @Test func everyVectorGivesWhatItSays() async throws {
         for (name, vector) in try Vector.all() {
