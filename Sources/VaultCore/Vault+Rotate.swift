@@ -64,6 +64,8 @@ extension Vault {
                     survivors.append(try await self.present(known))
                 } catch {
                     guard error.code != .interrupted else { throw error }
+                    // A disk that cannot be read for once is no reason to give a slot up: that has to be asked for.
+                    if slot.kind == .keyFile, error.code == .unavailable { throw error }
                     lost.append(slot)
                 }
             }

@@ -145,13 +145,22 @@ def command(place, findings):
     program = os.path.join(place.programs, "vault")
     fifo = os.path.join(place.home, "fifo")
     os.mkfifo(fifo, 0o600)
-    new = Canary("new secret")
+    new, token = Canary("new secret"), Canary("token")
+    folder = os.path.join(place.home, "tokens")
+    os.mkdir(folder, 0o700)
+    for number in range(30):
+        with open(os.path.join(folder, f"server-{number}.json"), "wb") as tokens:
+            tokens.write(b'{"access_token":"%s","token_type":"Bearer","refresh_token":"%s","expiry":"2031-01-01T00:00:00Z"}' % (token.text, token.text))
+        os.chmod(tokens.name, 0o600)
+    url = ["--token-url", "https://as.example/token"]
     checked = 0
     for arguments, number, descriptor, kept, never in (
         (["set", "static:new"], READ, 0, [new], [secret]),
         (["token", "static:one"], WRITE, 1, [secret], []),
         (["show", "static:one", "--reveal", "--json"], WRITE, 1, [secret], []),
         (["list", "--json"], WRITE, 1, [], [secret]),
+        (["import", folder, "--dry-run", "--json", *url], WRITE, 1, [], [secret]),
+        (["import", folder, "--yes", "--json", *url], WRITE, 1, [], [secret]),
         (["export", place.file("backup"), "--backup-passphrase-file", fifo], OPEN, None, [], [secret]),
     ):
         output, input_end = os.pipe()
@@ -171,12 +180,13 @@ def command(place, findings):
             expect_hidden(findings, f"vault {name}", process.pid, kept)
             for canary in never:
                 findings.expect(not places(process.pid, canary.text), f"vault {name} holds the {canary.what}")
-            # The passphrase may have been let go by now.
-            for hidden, where in places(process.pid, passphrase.text):
-                findings.expect(hidden, f"vault {name}: the passphrase is in memory that is dumped: {where}")
+            # These may have been let go by now.
+            for canary in (passphrase, token):
+                for hidden, where in places(process.pid, canary.text):
+                    findings.expect(hidden, f"vault {name}: the {canary.what} is in memory that is dumped: {where}")
             if shutil.which("gdb"):
                 dump = core(place, process.pid)
-                for canary in (passphrase, secret, new):
+                for canary in (passphrase, secret, new, token):
                     findings.expect(canary.text not in dump, f"a core dump of vault {name} holds the {canary.what}")
             checked += 1
         finally:

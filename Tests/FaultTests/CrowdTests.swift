@@ -1,0 +1,17 @@
+import Testing
+
+/// Many processes on one vault.
+@Suite(.serialized)
+struct CrowdTests {
+    @Test func losesNoUpdate() async throws {
+        try await Script.run("crowd", "updates")
+    }
+
+    @Test func keepsEveryAcknowledgedWriteOfKilledWriters() async throws {
+        try await Script.run("crowd", "killed")
+    }
+
+    @Test func readersTakeNoWriterForDamage() async throws {
+        try await Script.run("crowd", "readers")
+    }
+}
