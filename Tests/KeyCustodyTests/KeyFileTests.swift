@@ -106,26 +106,39 @@ struct KeyFileTests {
             } == .unsafe
         )
         #expect([UInt8](try Data(contentsOf: URL(filePath: place("key")))) == [1, 2, 3])
-        #expect(await custodyFailure { _ = try await KeyFileCustodian().enroll(description, vault: vault) } == .absent)
+        #expect(
+            await custodyFailure { _ = try await KeyFileCustodian().enroll(description, vault: vault) } == .malformed
+        )
     }
 
-    @Test func opensWithEitherFileUntilTheSuccessorIsInPlace() async throws {
+    @Test func aSuccessorOpensItsOwnSlotBeforeItIsInPlace() async throws {
         let place = try TemporaryDirectory()
-        let (path, slot) = (place("key"), Self.slot(place("key")))
+        let (path, old) = (place("key"), Self.slot(place("key")))
+        let new = Self.slot(path)
         let custodian = KeyFileCustodian()
-        let first = try await KeyFileCustodian(path: path).enroll(slot.description, vault: vault)
-        let abandoned = try custodian.enrollSuccessor(of: slot)
-        let second = try custodian.enrollSuccessor(of: slot)
-        #expect(abandoned.revealed != second.revealed)
-        #expect(
-            try await custodian.roots(for: slot, vault: vault).map(\.revealed) == [first.revealed, second.revealed]
-        )
+        let first = try await KeyFileCustodian(path: path).enroll(old.description, vault: vault)
+        try write([1], to: path + ".new")
+        let second = try custodian.enrollSuccessor(new.description, of: old)
+        #expect(try await custodian.roots(for: old, vault: vault).map(\.revealed) == [first.revealed])
+        #expect(try await custodian.roots(for: new, vault: vault).map(\.revealed) == [second.revealed])
         // The old file is lost before the new one is in place.
         #expect(unlink(path) == 0)
-        #expect(try await custodian.roots(for: slot, vault: vault).map(\.revealed) == [second.revealed])
-        try custodian.publish(successorOf: slot)
-        #expect(try await custodian.roots(for: slot, vault: vault).map(\.revealed) == [second.revealed])
+        #expect(try await custodian.roots(for: new, vault: vault).map(\.revealed) == [second.revealed])
+        try custodian.publish(new.description, successorOf: old)
+        #expect(try await custodian.roots(for: new, vault: vault).map(\.revealed) == [second.revealed])
+        // What lay beside it belongs to somebody else.
+        #expect(try Set(FileManager.default.contentsOfDirectory(atPath: place.path)) == ["key", "key.new"])
+    }
+
+    @Test func aSuccessorThatNoHeaderNamesIsTakenAway() async throws {
+        let place = try TemporaryDirectory()
+        let (path, old) = (place("key"), Self.slot(place("key")))
+        let new = Self.slot(path)
+        let first = try await KeyFileCustodian(path: path).enroll(old.description, vault: vault)
+        _ = try KeyFileCustodian().enrollSuccessor(new.description, of: old)
+        KeyFileCustodian().discard(new.description, successorOf: old)
         #expect(try FileManager.default.contentsOfDirectory(atPath: place.path) == ["key"])
+        #expect(try await KeyFileCustodian().roots(for: old, vault: vault).map(\.revealed) == [first.revealed])
     }
 
     private static func failure(_ path: String) async -> CustodyError.Code? {

@@ -1,4 +1,5 @@
 import KeyCustody
+import TestSupport
 import Testing
 import VaultCrypto
 import VaultTestKit
@@ -11,7 +12,7 @@ struct KeyringConformanceTests {
         let client = try PrivateBus().heldClient()
         try await conformance.run(
             CustodianUnderTest(kind: .secretService, keepsSecrets: true) { _ in
-                SecretServiceCustodian(keyring: client.client, isInteractive: false)
+                SecretServiceCustodian(keyring: client.client, isInteractive: false, label: "vault: a test")
             }
         )
     }
@@ -23,7 +24,11 @@ struct KeyringConformanceTests {
         try await conformance.run(
             CustodianUnderTest(kind: .secretServiceAndPassphrase, keepsSecrets: true) { _ in
                 CombinedCustodian(
-                    keyring: SecretServiceCustodian(keyring: client.client, isInteractive: false),
+                    keyring: SecretServiceCustodian(
+                        keyring: client.client,
+                        isInteractive: false,
+                        label: "vault: a test"
+                    ),
                     passphrase: PassphraseCustodian(
                         asking: { _ throws(CustodyError) in client.passphrase },
                         limits: limits
