@@ -133,11 +133,14 @@ enum Worker {
                 let listing = try await vault.list()
                 try listing.requireSound()
                 let found = Set(listing.entries.map(\.name))
-                for name in names where !found.contains(name) { throw VaultError(.notFound, "\(name) is not in the list") }
+                for name in names where !found.contains(name) {
+                    throw VaultError(.notFound, "\(name) is not in the list")
+                }
                 for name in names {
                     let entry = try await vault.read(name)
-                    guard entry.summary.state == .active else {
-                        throw VaultError(.failed, "\(name) is \(entry.summary.state.word) \(entry.summary.state.reason ?? "")")
+                    let state = entry.summary.state
+                    guard state == .active else {
+                        throw VaultError(.failed, "\(name) is \(state.word) \(state.reason ?? "")")
                     }
                 }
             }
