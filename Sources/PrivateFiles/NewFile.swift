@@ -46,9 +46,14 @@ public struct NewFile: ~Copyable, Sendable {
     /// - Parameters:
     ///   - replacing: Whether a file that is there is replaced; otherwise there must be none.
     ///   - mode: The permission bits.
-    public consuming func publish(replacing: Bool = false, mode: UInt32 = 0o600) throws(FileError) {
+    ///   - isDurable: Whether it must survive a power failure; otherwise nothing is synced.
+    public consuming func publish(
+        replacing: Bool = false,
+        mode: UInt32 = 0o600,
+        isDurable: Bool = true
+    ) throws(FileError) {
         if mode != 0o600 { try descriptor.setMode(mode) }
-        try descriptor.synchronize()
+        if isDurable { try descriptor.synchronize() }
         if replacing {
             guard rename(temporary, path) == 0 else { throw FileError.system("replace", path) }
         } else {
@@ -56,6 +61,6 @@ public struct NewFile: ~Copyable, Sendable {
             guard result == 0 else { throw FileError.system("create", path, result) }
         }
         isPublished = true
-        try PrivateFiles.synchronizeDirectory(PrivateFiles.parentDirectory(of: path))
+        if isDurable { try PrivateFiles.synchronizeDirectory(PrivateFiles.parentDirectory(of: path)) }
     }
 }

@@ -61,6 +61,7 @@ extension Vault {
                 deadSlots: []
             )
             try await vault.remember([:])
+            vault.place.remember()
             return vault
         } catch {
             if !exists {

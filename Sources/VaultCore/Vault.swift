@@ -21,7 +21,9 @@ public final class Vault: Sendable {
     public let deadSlots: [String]
 
     /// The directory of the vault that this one is a copy of, as far as this machine knows.
-    public let original: String?
+    public var original: String? { place.original() }
+
+    var place: VaultPlace { VaultPlace(location: location, vault: id) }
 
     let store: any RecordStore
     let ledger: GenerationLedger
@@ -71,9 +73,6 @@ public final class Vault: Sendable {
         self.clock = clock
         self.session = Mutex(session)
         self.openedBy = hexadecimal(openedBy.id)
-        let place = VaultPlace(location: location, vault: session.header.vault)
-        place.remember()
-        original = place.original()
         self.deadSlots = deadSlots.map { hexadecimal($0.id) }
     }
 
@@ -103,6 +102,7 @@ public final class Vault: Sendable {
             deadSlots: unlocked.deadSlots
         )
         try await vault.remember(closed, acceptingRollback: options.acceptsRollback)
+        vault.place.remember()
         if session.header.phase == .rotating { try await vault.resumeRotation() }
         return vault
     }

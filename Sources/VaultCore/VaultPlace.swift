@@ -29,12 +29,10 @@ struct VaultPlace {
     func remember() {
         guard recorded() != location.directory, original() == nil else { return }
         do throws(FileError) {
-            try PrivateFiles.makeDirectory(location.state(of: vault))
-            var failure: FileError?
-            Array(location.directory.utf8).withUnsafeBytes { bytes in
-                do throws(FileError) { try PrivateFiles.replace(record, contents: bytes) } catch { failure = error }
-            }
-            if let failure { throw failure }
+            // Not synced: losing it costs no more than knowing nothing of copies until the next command.
+            let file = try NewFile(for: record)
+            try file.write(Array(location.directory.utf8))
+            try file.publish(replacing: true, isDurable: false)
         } catch {}
     }
 

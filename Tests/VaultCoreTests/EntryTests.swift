@@ -121,7 +121,8 @@ struct EntryTests {
         try await vault.insert("a")
         try await vault.setToken("a", "x")
         try await vault.remove("a")
-        #expect(try await vault.insert("a").generation == 3)
+        // One was left out for the removal, so that the removed record is older than what was seen.
+        #expect(try await vault.insert("a").generation == 4)
     }
 
     @Test func losesNoneOfManyConcurrentUpdates() async throws {

@@ -87,7 +87,7 @@ struct KeyCommand: AsyncParsableCommand {
                 recovery: recoveryCodeFile.map { .file($0) } ?? .terminal,
                 offersReplacement: false
             )
-            let isKeyFile = vault.slots.contains { $0.id.hasPrefix(slotID.lowercased()) && $0.path != nil }
+            let isKeyFile = !slotID.isEmpty && vault.slots.contains { $0.id.hasPrefix(slotID.lowercased()) && $0.path != nil }
             guard !isKeyFile || keyFile != nil else {
                 throw VaultError(
                     .usage,

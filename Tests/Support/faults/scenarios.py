@@ -1,5 +1,6 @@
 """The commands that change something, and what may be true after each was cut short."""
 
+import glob
 import os
 
 from common import TOKENS
@@ -222,9 +223,9 @@ class KeyRotateAgain(KeyRotate):
         place.save()
         calls = place.injected(self.arguments).calls
         place.restore()
-        at = next(number for number, call in enumerate(calls, 1) if " rename " in call and call.endswith("/key.new"))
+        at = next(number for number, call in enumerate(calls, 1) if " rename " in call and call.endswith(".new"))
         killed = place.injected(self.arguments, at=at)
-        if killed.hit is None or not os.path.exists(place.key + ".new"):
+        if killed.hit is None or not glob.glob(glob.escape(place.key) + ".*.new"):
             raise RuntimeError(f"the first rotation was not killed as planned: {killed}")
 
 
