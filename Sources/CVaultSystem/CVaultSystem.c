@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -46,22 +45,13 @@ int vault_rename_exclusive(const char *from, const char *to) {
 }
 
 int vault_open(const char *path, int flags, unsigned mode) {
-    return vault_open_at(AT_FDCWD, path, flags, mode);
-}
-
-int vault_open_at(int directory, const char *path, int flags, unsigned mode) {
     int descriptor;
     do {
-        descriptor = openat(directory, path, flags, mode);
+        descriptor = open(path, flags, mode);
     } while (descriptor < 0 && errno == EINTR);
     return descriptor < 0 ? -errno : descriptor;
 }
 
 int vault_pipe(int descriptors[2]) {
     return pipe2(descriptors, O_CLOEXEC) == 0 ? 0 : errno;
-}
-
-int vault_terminal_columns(int descriptor) {
-    struct winsize size;
-    return ioctl(descriptor, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }

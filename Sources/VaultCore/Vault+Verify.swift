@@ -1,4 +1,3 @@
-internal import KeyCustody
 public import VaultAPI
 internal import VaultStorage
 
@@ -17,10 +16,5 @@ extension Vault {
             listing.entries.sort { $0.name < $1.name }
             return listing
         }
-    }
-
-    /// How many slots there are of a kind that the keyring backs, by id: what `vault destroy` names.
-    public var keyringSlots: [SlotListing] {
-        current.header.slots.filter { $0.kind.needsKeyring }.map(SlotListing.init)
     }
 }

@@ -12,7 +12,8 @@ struct StandInTests {
         let start = ContinuousClock.now
         let error = await #expect(throws: KeyringError.self) { try await bus.lookup(client) }
         #expect(error?.code == .timedOut)
-        #expect(start.duration(to: .now) < .seconds(6))
+        // The deadline is 4.5 s; other tests share the processors. D-Bus by itself would have waited for 25.
+        #expect(start.duration(to: .now) < .seconds(12))
         #expect(try bus.leftovers() == [])
     }
 

@@ -21,13 +21,7 @@ int vault_rename_exclusive(const char *from, const char *to);
 /// open(2) with a mode, which is variadic in C. Returns the descriptor, or the negated errno.
 int vault_open(const char *path, int flags, unsigned mode);
 
-/// openat(2) with a mode. Returns the descriptor, or the negated errno.
-int vault_open_at(int directory, const char *path, int flags, unsigned mode);
-
 /// pipe2(2) with O_CLOEXEC. Returns 0 or an errno value.
 int vault_pipe(int descriptors[2]);
-
-/// Columns of the terminal on `descriptor`, or 0 where it is no terminal.
-int vault_terminal_columns(int descriptor);
 
 #endif

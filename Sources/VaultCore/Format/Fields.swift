@@ -5,9 +5,6 @@
 struct Field: Hashable, Sendable {
     var tag: UInt16
     var bytes: [UInt8]
-
-    /// What a field costs beside its bytes.
-    static let overhead = 6
 }
 
 /// Writes the integers and fields of the format.

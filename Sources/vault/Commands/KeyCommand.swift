@@ -87,7 +87,8 @@ struct KeyCommand: AsyncParsableCommand {
                 recovery: recoveryCodeFile.map { .file($0) } ?? .terminal,
                 offersReplacement: false
             )
-            let isKeyFile = !slotID.isEmpty && vault.slots.contains { $0.id.hasPrefix(slotID.lowercased()) && $0.path != nil }
+            let meant = vault.slots.filter { !slotID.isEmpty && $0.id.hasPrefix(slotID.lowercased()) }
+            let isKeyFile = meant.contains { $0.path != nil }
             guard !isKeyFile || keyFile != nil else {
                 throw VaultError(
                     .usage,
