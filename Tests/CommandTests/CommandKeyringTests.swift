@@ -47,6 +47,25 @@ struct CommandKeyringTests {
         try succeed(home.vault("list", "--passphrase-file", home.path("code")))
     }
 
+    /// A copy has the same keys. What is done to it must not lock the vault that is in use.
+    @Test func sparesTheKeysOfTheVaultThatACopyWasMadeOf() throws {
+        let home = try Sandbox(on: .realKeyring)
+        try make(home)
+        try home.keep("a", "secret")
+        let kept = try items(home)
+        let copy = home.path("copy")
+        try succeed(home.run(["cp", "-a", home.directory, copy]))
+        fail(try home.vault("--vault", copy, "key", "rotate", "--yes"), 10, "is a copy of the vault")
+        try succeed(home.vault("--vault", copy, "destroy", "--yes"))
+        #expect(!FileManager.default.fileExists(atPath: copy))
+        #expect(try items(home) == kept)
+        #expect(try succeed(home.vault("token", "static:a", "--no-input")).text == "secret\n")
+        // The vault itself takes its keys with it, wherever it was moved to.
+        try succeed(home.run(["mv", home.directory, copy]))
+        try succeed(home.vault("--vault", copy, "destroy", "--yes"))
+        #expect(try items(home) == [])
+    }
+
     @Test func saysThatTheKeyringIsLocked() throws {
         let home = try Sandbox(on: .realKeyring)
         try make(home)

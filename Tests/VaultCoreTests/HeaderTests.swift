@@ -135,7 +135,8 @@ struct HeaderTests {
 
     @Test func takesOneMebibyteAndNoMore() throws {
         let sample = try SampleHeader()
-        let spare = RecordLimits.headerBytes - sample.bytes.count - Field.overhead
+        // A field costs its tag and its length beside its bytes.
+        let spare = RecordLimits.headerBytes - sample.bytes.count - 6
         var header = sample.header
         header.unknownFields = [Field(tag: 500, bytes: [UInt8](repeating: 1, count: spare))]
         #expect(Self.fault(header.encoded(under: sample.key)) == nil)

@@ -106,6 +106,33 @@ struct FileSafetyTests {
             _ = try await place.makeStore()
             try runSQL("PRAGMA user_version = 0", on: place.database)
         },
+        Obstacle("a trigger", .damaged) { place in
+            _ = try await place.makeStore()
+            let ignoring = "BEFORE INSERT ON record BEGIN SELECT raise(ignore); END"
+            try runSQL("CREATE TRIGGER t \(ignoring)", on: place.database)
+        },
+        Obstacle("a view in a table's place", .damaged) { place in
+            _ = try await place.makeStore()
+            let endless =
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i, i AS generation, i AS bytes FROM n"
+            try runSQL("DROP TABLE header; CREATE VIEW header AS \(endless)", on: place.database)
+        },
+        Obstacle("one table more", .damaged) { place in
+            _ = try await place.makeStore()
+            try runSQL("CREATE TABLE more (x)", on: place.database)
+        },
+        // SQLite would delete the file that the journal's last record names.
+        Obstacle("a journal that names another file", .damaged) { place in
+            _ = try await place.makeStore()
+            try write(Array("precious".utf8), to: place("victim"))
+            let magic: [UInt8] = [0xD9, 0xD5, 0x05, 0xF9, 0x20, 0xA1, 0x63, 0xD7]
+            let name = Array(String(place("victim")).utf8)
+            func word(_ value: Int) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+            let head = magic + word(0) + word(7) + word(1) + word(512) + word(4096)
+            let sum = name.reduce(0) { $0 + Int($1) }
+            let padding = [UInt8](repeating: 0, count: 512 - head.count)
+            try write(head + padding + word(262_145) + name + word(name.count) + word(sum) + magic, to: place.journal)
+        },
         Obstacle("a vault in WAL mode", .damaged, hint: "journal_mode") { place in
             _ = try await place.makeStore()
             try runSQL("PRAGMA journal_mode = WAL", on: place.database)
