@@ -47,7 +47,9 @@ struct CommandKeyringTests {
         try succeed(home.vault("list", "--passphrase-file", home.path("code")))
     }
 
-    /// A copy has the same keys. What is done to it must not lock the vault that is in use.
+    /// A copy has the same keys.
+    ///
+    /// What is done to it must not lock the vault that is in use.
     @Test func sparesTheKeysOfTheVaultThatACopyWasMadeOf() throws {
         let home = try Sandbox(on: .realKeyring)
         try make(home)
