@@ -1,4 +1,5 @@
 public import VaultAPI
+internal import VaultCrypto
 internal import VaultStorage
 
 extension Vault {
@@ -15,6 +16,46 @@ extension Vault {
             }
             listing.entries.sort { $0.name < $1.name }
             return listing
+        }
+    }
+
+    /// Deletes a record that does not open, by the beginning of its id: one that has no name to remove it by.
+    ///
+    /// - Throws: `.notFound` unless just one record's id begins so; `.unsafe` if it opens. Nothing is changed then.
+    public func discard(_ id: String) async throws(VaultError) {
+        try await attempt { session in
+            let stored = try await self.record(beginning: id)
+            guard self.isDamaged(stored, session) else {
+                throw VaultError(.unsafe, "the record \(stored.id) opens", hint: "vault remove NAME deletes an entry")
+            }
+            try await self.store.commit(
+                [.delete(stored.id, generation: stored.generation)],
+                ifHeaderGeneration: session.header.generation
+            )
+            try await self.remember([stored.id: stored.generation])
+        }
+    }
+
+    private func record(beginning id: String) async throws -> StoredRecord {
+        var matches: [StoredRecord] = []
+        var last: RecordID?
+        repeat {
+            let page = try await store.records(after: last, limit: 64)
+            matches += page.filter { $0.id.description.hasPrefix(id) }
+            last = page.last?.id
+        } while last != nil
+        guard matches.count == 1, !id.isEmpty else {
+            throw VaultError(.notFound, "there is no single record \(id)", hint: "vault doctor names the damaged ones")
+        }
+        return matches[0]
+    }
+
+    private func isDamaged(_ stored: StoredRecord, _ session: Session) -> Bool {
+        do {
+            _ = try openRaw(try identify(stored, session))
+            return false
+        } catch {
+            return (error as? CryptoError)?.code != .memory
         }
     }
 }

@@ -28,6 +28,30 @@ struct DoctorTests {
         #expect(try !findings().contains { $0.text("grade") == "error" })
     }
 
+    /// It has no name that `remove` could take, and nothing can be exported while it is there.
+    @Test func discardsARecordThatNobodyCanName() throws {
+        let planting = """
+            import os,sqlite3,sys
+            d = sqlite3.connect(sys.argv[1])
+            d.execute("insert into record values(?,1,?)", (bytes([0xab] * 32), os.urandom(1024)))
+            d.commit()
+            """
+        try succeed(home.run(["/usr/bin/python3", "-c", planting, database]))
+        fail(try home.vault("doctor"), 7)
+        fail(try home.vault("doctor", "--discard", "abab"), 3, "nobody to ask")
+        fail(try home.vault("doctor", "--discard", "cd", "--yes"), 4, "no single record")
+        // Every id begins with nothing, and one that opens is not deleted.
+        fail(try home.vault("doctor", "--discard", "", "--yes"), 4)
+        try succeed(home.vault("doctor", "--discard", "abab", "--yes"))
+        try succeed(home.vault("doctor"))
+        #expect(try succeed(home.vault("token", "static:a")).text == "secret\n")
+        let query =
+            "import sqlite3,sys;print(sqlite3.connect(sys.argv[1]).execute('select hex(id) from record').fetchone()[0])"
+        let good = try succeed(home.run(["/usr/bin/python3", "-c", query, database])).text.lowercased()
+        fail(try home.vault("doctor", "--discard", String(good.prefix(16)), "--yes"), 10, "opens")
+        #expect(try succeed(home.vault("token", "static:a")).text == "secret\n")
+    }
+
     @Test func warnsOfAnotherVault() throws {
         let path = home.path("bin") + ":/usr/bin:/bin"
         try home.write("bin/vault", "#!/bin/sh\n", mode: 0o755)

@@ -15,6 +15,10 @@ struct DoctorCommand: AsyncParsableCommand {
     @Flag(help: "Take an older copy of the vault as the true one.")
     var acceptRollback = false
 
+    @Option(help: ArgumentHelp("Delete the damaged record whose id begins so.", valueName: "id"))
+    var discard: String?
+
+    @OptionGroup var confirmation: ConfirmationOptions
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
@@ -38,9 +42,20 @@ struct DoctorCommand: AsyncParsableCommand {
             if acceptRollback {
                 checks.add(.good("rollback", "taken as it is; entries older than seen before are held"))
             }
+            if let discard {
+                try context.confirm("Delete the damaged record \(discard) for good?", confirmation)
+                try await vault.discard(discard)
+                checks.add(.good("record", "\(discard) was deleted"))
+            }
             let listing = try await vault.verify()
             for fault in listing.faults {
-                checks.add(.bad("record", fault, "vault restore FILE brings it back; vault remove NAME gives it up"))
+                checks.add(
+                    .bad(
+                        "record",
+                        fault,
+                        "vault remove NAME gives it up, or vault doctor --discard ID where it has no name; vault restore FILE"
+                    )
+                )
             }
             if listing.faults.isEmpty {
                 checks.add(.good("records", "\(listing.entries.count) entries, all of them open"))
