@@ -134,7 +134,7 @@ struct SealedRecord {
 
     /// Seals a record.
     ///
-    /// - Throws: `nil`-like `.malformed` if it would be larger than 1 MiB.
+    /// - Throws: `.malformed` if it would be larger than 1 MiB.
     static func seal(
         _ binding: RecordBinding,
         summary: [UInt8],
