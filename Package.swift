@@ -28,6 +28,11 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
@@ -53,9 +58,37 @@ let package = Package(
             dependencies: ["VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "PrivateFiles"],
             swiftSettings: strict
         ),
+        .target(name: "StrictJSON", dependencies: ["VaultAPI", "VaultCrypto"], swiftSettings: strict),
+        .target(
+            name: "Providers",
+            dependencies: ["VaultAPI", "StrictJSON", "VaultCrypto", .product(name: "Yams", package: "Yams")],
+            resources: [.embedInCode("presets.json")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "OAuthFlows",
+            dependencies: [
+                "VaultAPI", "VaultCrypto", "StrictJSON",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "_CryptoExtras", package: "swift-crypto"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "TokenBroker",
+            dependencies: [
+                "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "OAuthFlows", "PrivateFiles", "CVaultSystem",
+            ],
+            swiftSettings: strict
+        ),
         .target(
             name: "TokenImport",
-            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON"],
             swiftSettings: strict
         ),
         .target(
@@ -124,6 +157,26 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "OAuthFlowsTests",
+            dependencies: [
+                "OAuthFlows", "VaultAPI", "VaultCrypto", "StrictJSON",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "ProvidersTests", dependencies: ["Providers", "VaultAPI"], swiftSettings: strict),
+        .testTarget(
+            name: "TokenBrokerTests",
+            dependencies: [
+                "TokenBroker", "OAuthFlows", "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "KeyCustody",
+                "PrivateFiles",
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),
         .testTarget(name: "VaultCryptoTests", dependencies: ["VaultCrypto"], swiftSettings: strict),
         .testTarget(
@@ -166,7 +219,7 @@ let package = Package(
 
         .testTarget(
             name: "TokenImportTests",
-            dependencies: ["TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles"],
+            dependencies: ["TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON"],
             resources: [.copy("Fixtures")],
             swiftSettings: strict
         ),

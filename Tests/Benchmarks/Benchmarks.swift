@@ -1,4 +1,5 @@
 internal import Glibc
+import VaultAPI
 internal import KeyCustody
 internal import PrivateFiles
 internal import VaultCore

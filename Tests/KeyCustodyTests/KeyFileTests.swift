@@ -1,5 +1,6 @@
 import FoundationEssentials
 import Glibc
+import VaultAPI
 import KeyCustody
 import Testing
 import VaultCrypto

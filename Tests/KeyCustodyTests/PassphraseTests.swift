@@ -1,3 +1,4 @@
+import VaultAPI
 import KeyCustody
 import Synchronization
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import VaultAPI
 import KeyCustody
 import TestSupport
 import VaultCrypto

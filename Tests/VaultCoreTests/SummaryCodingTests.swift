@@ -1,6 +1,7 @@
 import Testing
 import VaultCrypto
 
+import VaultAPI
 @testable import VaultCore
 
 struct SummaryCodingTests {

@@ -1,4 +1,5 @@
 import Testing
+import VaultAPI
 import VaultCore
 
 struct TimestampTests {

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PrivateFiles
+internal import StrictJSON
 internal import VaultAPI
 
 /// The locks of the program that owns a file, held while the file is edited.

@@ -1,4 +1,5 @@
 internal import PrivateFiles
+internal import StrictJSON
 internal import VaultAPI
 internal import VaultCrypto
 

@@ -1,3 +1,5 @@
+internal import StrictJSON
+
 /// Which URLs a grant may carry.
 enum Endpoint {
     /// Whether it is `https`, or `http` on exactly `localhost`, 127/8 or `[::1]`, with a host, without user info,
@@ -43,4 +45,9 @@ enum Endpoint {
         if text.isEmpty { return true }
         return text.hasPrefix(":") && UInt16(text.dropFirst()) != nil
     }
+}
+
+extension JWTClaims {
+    /// RFC 7519 §4.1.1, where it is a URL that a grant can have come from.
+    var issuer: String? { text("iss").flatMap { Endpoint.isAcceptable($0) ? $0 : nil } }
 }

@@ -1,3 +1,4 @@
+internal import StrictJSON
 internal import VaultCore
 
 /// Who an id token of OpenAI's says its user is, in the order in which the tools that read it look.

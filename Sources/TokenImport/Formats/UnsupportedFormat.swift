@@ -1,3 +1,4 @@
+internal import StrictJSON
 internal import VaultAPI
 
 /// A token file that is known and not read yet.

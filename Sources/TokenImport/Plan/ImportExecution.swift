@@ -1,5 +1,6 @@
-internal import VaultAPI
-public import VaultCore
+internal import StrictJSON
+public import VaultAPI
+internal import VaultCore
 internal import VaultCrypto
 
 extension ImportPlan {

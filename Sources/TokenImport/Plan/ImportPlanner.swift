@@ -1,6 +1,7 @@
 internal import PrivateFiles
+internal import StrictJSON
 public import VaultAPI
-public import VaultCore
+internal import VaultCore
 
 /// How far an operation over many files has come.
 public struct ImportProgress: Hashable, Sendable {

@@ -1,3 +1,5 @@
+public import VaultAPI
+
 /// What a list shows of an entry: everything but its secrets.
 ///
 /// It is sealed apart from them, so that `vault list` decrypts no token.

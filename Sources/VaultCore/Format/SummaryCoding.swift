@@ -1,3 +1,4 @@
+internal import VaultAPI
 internal import VaultCrypto
 
 /// The summary as fields. `Schemas/entry.json` lists the tags.

@@ -1,20 +1,20 @@
-internal import VaultAPI
-internal import VaultCrypto
+package import VaultAPI
+package import VaultCrypto
 
 /// A JSON text in secret memory together with its shape.
 ///
 /// The values of a token file stay where they were read; what leaves is either a name or fact that a list may show, as
 /// a `String`, or a token, as `SecretBytes`.
-final class JSONDocument: Sendable, CustomStringConvertible, CustomReflectable {
-    let text: SharedSecret
-    let tree: JSONTree
+package final class JSONDocument: Sendable, CustomStringConvertible, CustomReflectable {
+    package let text: SharedSecret
+    package let tree: JSONTree
     /// What errors call the text: a path as a rule.
-    let subject: String
+    package let subject: String
 
     /// Parses a text.
     ///
     /// - Throws: `.damaged`, saying at which byte.
-    init(_ text: SharedSecret, subject: String) throws(VaultError) {
+    package init(_ text: SharedSecret, subject: String) throws(VaultError) {
         self.text = text
         self.subject = subject
         do throws(JSONFault) {
@@ -29,18 +29,18 @@ final class JSONDocument: Sendable, CustomStringConvertible, CustomReflectable {
     }
 
     /// The whole value.
-    var root: JSONValue { JSONValue(document: self, index: 0) }
+    package var root: JSONValue { JSONValue(document: self, index: 0) }
 
     /// Shows nothing of the text.
-    var description: String { "JSONDocument" }
+    package var description: String { "JSONDocument" }
 
     /// Has no children: a dump shows nothing.
-    var customMirror: Mirror { Mirror(self, children: [(label: String?, value: Any)]()) }
+    package var customMirror: Mirror { Mirror(self, children: [(label: String?, value: Any)]()) }
 }
 
 extension SharedSecret {
     /// The bytes, while `body` runs.
-    func withBytes<Result: ~Copyable, Failure: Error>(
+    package func withBytes<Result: ~Copyable, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         try withSecret { (secret) throws(Failure) in

@@ -1,9 +1,9 @@
 /// Reads the bytes between the quotes of a JSON string that the parser has accepted.
-enum JSONText {
+package enum JSONText {
     /// Calls `body` with each byte of the string's value in UTF-8, escapes resolved.
     ///
     /// - Parameter range: The string with its quotes.
-    static func decode<Failure: Error>(
+    package static func decode<Failure: Error>(
         _ range: Range<Int>,
         of bytes: UnsafeRawBufferPointer,
         _ body: (UInt8) throws(Failure) -> Void
@@ -41,7 +41,7 @@ enum JSONText {
     }
 
     /// The value of four hexadecimal digits, or `nil`.
-    static func hexadecimalUnit(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt32? {
+    package static func hexadecimalUnit(_ bytes: UnsafeRawBufferPointer, at position: Int) -> UInt32? {
         guard position >= 0, position + 4 <= bytes.count else { return nil }
         var unit: UInt32 = 0
         for byte in bytes[position..<position + 4] {

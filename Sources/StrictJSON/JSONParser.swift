@@ -4,13 +4,13 @@
 /// nothing wipes it; they keep one of two members with the same name without a word; and neither says where a value
 /// stands, without which a member cannot be cut out of a file byte for byte. This one is a loop with a stack of its own,
 /// so 100,000 opening brackets are an error and no stack overflow.
-struct JSONParser {
+package struct JSONParser {
     /// Deeper than any token file, and no deeper than a reader of the result can walk.
-    static let maximumDepth = 64
+    package static let maximumDepth = 64
     /// No token file comes near it; a 16 MiB file of `[0,0,0…` would have eight million.
     ///
     /// Every format looks at every member, so this bounds what a hostile file costs.
-    static let maximumNodes = 100_000
+    package static let maximumNodes = 100_000
 
     private struct Container {
         let node: Int32
@@ -28,7 +28,7 @@ struct JSONParser {
     private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
     /// The shape of `bytes`.
-    static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) -> JSONTree {
+    package static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) -> JSONTree {
         guard bytes.count < Int(Int32.max) else { throw JSONFault("the text is too long", at: 0) }
         var parser = JSONParser(bytes)
         return try parser.run()

@@ -1,27 +1,27 @@
-internal import VaultAPI
-internal import VaultCrypto
+package import VaultAPI
+package import VaultCrypto
 
 /// One value of a document: a place in it, no copy of it.
-struct JSONValue: Sendable {
-    let document: JSONDocument
-    let index: Int32
+package struct JSONValue: Sendable {
+    package let document: JSONDocument
+    package let index: Int32
 
     private var node: JSONTree.Node { document.tree.nodes[Int(index)] }
 
     /// The value's type.
-    var kind: JSONTree.Kind { node.kind }
+    package var kind: JSONTree.Kind { node.kind }
     /// The bytes of the value.
-    var range: Range<Int> { Int(node.start)..<Int(node.end) }
+    package var range: Range<Int> { Int(node.start)..<Int(node.end) }
     /// The bytes of the member's name with its quotes; empty for an element.
-    var keyRange: Range<Int> { Int(node.keyStart)..<Int(node.keyEnd) }
+    package var keyRange: Range<Int> { Int(node.keyStart)..<Int(node.keyEnd) }
     /// What it is a member or element of.
-    var parent: JSONValue? { node.parent < 0 ? nil : JSONValue(document: document, index: node.parent) }
+    package var parent: JSONValue? { node.parent < 0 ? nil : JSONValue(document: document, index: node.parent) }
 
     /// The member's name, `""` for an element.
-    var name: String { keyRange.isEmpty ? "" : document.string(keyRange) }
+    package var name: String { keyRange.isEmpty ? "" : document.string(keyRange) }
 
     /// Members of an object or elements of an array, in the order of the text.
-    var children: [JSONValue] {
+    package var children: [JSONValue] {
         var values: [JSONValue] = []
         var next = node.firstChild
         while next >= 0 {
@@ -32,7 +32,7 @@ struct JSONValue: Sendable {
     }
 
     /// The member of that name.
-    subscript(_ name: String) -> JSONValue? {
+    package subscript(_ name: String) -> JSONValue? {
         guard kind == .object else { return nil }
         let wanted = Array(name.utf8)
         // An escape makes a name longer, never shorter, so most members are ruled out by their length.
@@ -50,16 +50,16 @@ struct JSONValue: Sendable {
     }
 
     /// Whether there is a member of that name, `null` counted.
-    func has(_ name: String) -> Bool { self[name] != nil }
+    package func has(_ name: String) -> Bool { self[name] != nil }
 
     /// Whether there is a string of that name.
-    func hasString(_ name: String) -> Bool { self[name]?.kind == .string }
+    package func hasString(_ name: String) -> Bool { self[name]?.kind == .string }
 
     /// Whether there is a number of that name.
-    func hasNumber(_ name: String) -> Bool { self[name]?.kind == .number }
+    package func hasNumber(_ name: String) -> Bool { self[name]?.kind == .number }
 
     /// Whether it is an object with members, each of which is an object that satisfies `predicate`.
-    func isMap(where predicate: (JSONValue) -> Bool) -> Bool {
+    package func isMap(where predicate: (JSONValue) -> Bool) -> Bool {
         guard kind == .object, node.firstChild >= 0 else { return false }
         var next = node.firstChild
         while next >= 0 {
@@ -71,7 +71,7 @@ struct JSONValue: Sendable {
     }
 
     /// The JSON pointer (RFC 6901) of this value; `""` for the document.
-    var pointer: String {
+    package var pointer: String {
         guard let parent else { return "" }
         let token: String
         if parent.kind == .object {
@@ -89,10 +89,10 @@ struct JSONValue: Sendable {
     }
 
     /// A sentence's subject: the file and the place in it, free of control characters.
-    var subject: String { "\(document.subject)\(pointer.isEmpty ? "" : " at \(printable(pointer))")" }
+    package var subject: String { "\(document.subject)\(pointer.isEmpty ? "" : " at \(printable(pointer))")" }
 
     /// The error for a value of the wrong type.
-    func mismatch(expected: String) -> VaultError {
+    package func mismatch(expected: String) -> VaultError {
         VaultError(.damaged, "\(subject) is \(kind.word), expected \(expected)")
     }
 }
@@ -104,7 +104,7 @@ extension JSONValue {
     private static var longestFact: Int { 4096 }
 
     /// The first of these members that is there and not null.
-    func first(of names: [String]) -> JSONValue? {
+    package func first(of names: [String]) -> JSONValue? {
         for name in names {
             if let value = self[name], value.kind != .null { return value }
         }
@@ -115,13 +115,13 @@ extension JSONValue {
     /// or empty.
     ///
     /// - Throws: `.damaged` if it is of another type, very long, or holds what a terminal acts on.
-    func fact(_ names: String...) throws(VaultError) -> String? {
+    package func fact(_ names: String...) throws(VaultError) -> String? {
         guard let value = first(of: names) else { return nil }
         return try value.fact()
     }
 
     /// This string, where it is no secret; `nil` where it is empty.
-    func fact() throws(VaultError) -> String? {
+    package func fact() throws(VaultError) -> String? {
         guard kind == .string else { throw mismatch(expected: "a string") }
         guard range.count <= Self.longestFact else {
             throw VaultError(.damaged, "\(subject) is longer than \(Self.longestFact) bytes")
@@ -134,7 +134,7 @@ extension JSONValue {
     }
 
     /// The strings of an array, or the words of one string; empty where it is absent or null.
-    func words(_ name: String) throws(VaultError) -> [String] {
+    package func words(_ name: String) throws(VaultError) -> [String] {
         guard let value = self[name], value.kind != .null else { return [] }
         guard value.kind == .array else {
             return (try value.fact() ?? "").split(separator: " ").map(String.init)
@@ -147,7 +147,7 @@ extension JSONValue {
     }
 
     /// The text of a number: digits as they stand, for numbers that no machine type holds.
-    var numberText: String { document.raw(range) }
+    package var numberText: String { document.raw(range) }
 }
 
 // MARK: - Secrets
@@ -160,7 +160,7 @@ extension JSONValue {
     /// else a file holds there would be a header of the file's author, so it is refused and not repaired.
     ///
     /// - Parameter allowingSpaces: For client secrets, whose `VSCHAR` begins with the space.
-    func token(_ names: String..., allowingSpaces: Bool = false) throws(VaultError) -> JSONValue? {
+    package func token(_ names: String..., allowingSpaces: Bool = false) throws(VaultError) -> JSONValue? {
         guard let value = first(of: names) else { return nil }
         guard value.kind == .string else { throw value.mismatch(expected: "a string") }
         let lowest: UInt8 = allowingSpaces ? 0x20 : 0x21
@@ -181,7 +181,7 @@ extension JSONValue {
     }
 
     /// A copy of the string's value in memory of its own, escapes resolved.
-    func secret() throws(VaultError) -> SecretBytes {
+    package func secret() throws(VaultError) -> SecretBytes {
         let range = range
         do throws(CryptoError) {
             var buffer = try SecretBuffer(capacity: range.count)
@@ -195,7 +195,7 @@ extension JSONValue {
     }
 
     /// Whether the string's value begins with `prefix`.
-    func hasSecretPrefix(_ prefix: StaticString) -> Bool {
+    package func hasSecretPrefix(_ prefix: StaticString) -> Bool {
         var position = 0
         var same = true
         document.text.withBytes { bytes in
@@ -210,7 +210,7 @@ extension JSONValue {
 
 extension JSONDocument {
     /// The value of a string that is no secret.
-    func string(_ range: Range<Int>) -> String {
+    package func string(_ range: Range<Int>) -> String {
         var decoded: [UInt8] = []
         text.withBytes { bytes in JSONText.decode(range, of: bytes) { decoded.append($0) } }
         return String(decoding: decoded, as: UTF8.self)
@@ -229,7 +229,7 @@ extension JSONDocument {
     }
 
     /// Bytes of the text as they are, for numbers.
-    func raw(_ range: Range<Int>) -> String {
+    package func raw(_ range: Range<Int>) -> String {
         text.withBytes { String(decoding: $0[range], as: UTF8.self) }
     }
 }

@@ -1,13 +1,13 @@
 /// The shape of a JSON text: one node for each value, with the bytes it stands on.
 ///
 /// It holds no byte of the text.
-struct JSONTree: Sendable {
+package struct JSONTree: Sendable {
     /// A value's type.
-    enum Kind: UInt8, Sendable {
+    package enum Kind: UInt8, Sendable {
         case object, array, string, number, boolean, null
 
         /// The kind in a sentence.
-        var word: String {
+        package var word: String {
             switch self {
             case .object: "an object"
             case .array: "an array"
@@ -22,23 +22,23 @@ struct JSONTree: Sendable {
     /// One value.
     ///
     /// Offsets are 32 bits wide, because a file has 16 MiB at most and a tree 100,000 nodes.
-    struct Node: Sendable {
-        let kind: Kind
+    package struct Node: Sendable {
+        package let kind: Kind
         /// Where the value begins, quotes and brackets included.
-        let start: Int32
+        package let start: Int32
         /// Where it ends.
-        var end: Int32
+        package var end: Int32
         /// The member's name with its quotes, or an empty range.
-        let keyStart: Int32
-        let keyEnd: Int32
+        package let keyStart: Int32
+        package let keyEnd: Int32
         /// Indices of other nodes, -1 for none.
-        let parent: Int32
-        var firstChild: Int32 = -1
-        var nextSibling: Int32 = -1
+        package let parent: Int32
+        package var firstChild: Int32 = -1
+        package var nextSibling: Int32 = -1
     }
 
     /// In the order of their beginnings; the first is the whole value.
-    let nodes: [Node]
+    package let nodes: [Node]
     /// The UTF-8 byte order mark, or an empty range.
-    let byteOrderMark: Range<Int>
+    package let byteOrderMark: Range<Int>
 }

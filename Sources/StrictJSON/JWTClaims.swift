@@ -1,40 +1,42 @@
-internal import VaultAPI
-internal import VaultCore
-internal import VaultCrypto
+package import VaultAPI
+package import VaultCrypto
 
 /// What a JSON Web Token (RFC 7519) claims.
 ///
-/// Hints, never verified: the importer has no key to verify with and no reason to, since whoever wrote the token wrote
-/// the file around it too. They label an entry; nothing is trusted because of them.
-struct JWTClaims {
+/// Hints, never verified: whoever gave the token, a file or a token endpoint, could have given any other. They label an
+/// entry; nothing is trusted because of them.
+package struct JWTClaims {
     private let root: JSONValue
 
     /// The claims of a token in a file, or `nil` where it is no JWT: many access tokens are opaque.
-    init?(of token: JSONValue?) {
-        guard let token, let payload = Self.payload(of: token),
+    package init?(of token: JSONValue?) {
+        guard let token = try? token?.secret() else { return nil }
+        self.init(of: token)
+    }
+
+    /// The claims of a token, or `nil` where it is no JWT.
+    package init?(of token: borrowing SecretBytes) {
+        guard let payload = Self.payload(of: token),
             let document = try? JSONDocument(SharedSecret(payload), subject: "a JWT"), document.root.kind == .object
         else { return nil }
         root = document.root
     }
 
     /// RFC 7519 §4.1.4: `exp`, in seconds that may have a fraction.
-    var expiry: Timestamp? { instant("exp") }
+    package var expiry: Timestamp? { instant("exp") }
     /// RFC 7519 §4.1.6.
-    var issuedAt: Timestamp? { instant("iat") }
-    /// RFC 7519 §4.1.1, where it is a URL that a grant can have come from.
-    var issuer: String? { text("iss").flatMap { Endpoint.isAcceptable($0) ? $0 : nil } }
-
+    package var issuedAt: Timestamp? { instant("iat") }
     /// RFC 7519 §4.1.3: one string, or an array of them.
-    var audiences: [String] { (try? root.words("aud")) ?? [] }
+    package var audiences: [String] { (try? root.words("aud")) ?? [] }
 
     /// The claim of that name, where it is a string.
-    func text(_ name: String) -> String? { try? root.fact(name) }
+    package func text(_ name: String) -> String? { try? root.fact(name) }
 
     /// A member of the claim of that name, where both are there.
-    func text(_ name: String, _ member: String) -> String? { root[name].flatMap { try? $0.fact(member) } }
+    package func text(_ name: String, _ member: String) -> String? { root[name].flatMap { try? $0.fact(member) } }
 
     /// A member of the first element of a claim, where all are there.
-    func text(_ name: String, first member: String) -> String? {
+    package func text(_ name: String, first member: String) -> String? {
         guard let first = root[name]?.children.first else { return nil }
         return try? first.fact(member)
     }
@@ -45,9 +47,8 @@ struct JWTClaims {
     }
 
     /// The second of three parts, decoded (RFC 7515 §2: base64url without padding).
-    private static func payload(of token: JSONValue) -> SecretBytes? {
-        guard let token = try? token.secret() else { return nil }
-        return token.withUnsafeBytes { bytes in
+    private static func payload(of token: borrowing SecretBytes) -> SecretBytes? {
+        token.withUnsafeBytes { bytes in
             let dots = bytes.indices.filter { bytes[$0] == UInt8(ascii: ".") }
             guard dots.count == 2 else { return nil }
             return decode(UnsafeRawBufferPointer(rebasing: bytes[dots[0] + 1..<dots[1]]))

@@ -1,18 +1,18 @@
-internal import VaultCore
+package import VaultAPI
 
 /// Reads an instant from the text of a JSON number.
 ///
 /// From the text, because `Double` gives 1893456000.123456789 other nanoseconds than the file, and because 10^400 is a
 /// number of JSON that no machine type holds: it is out of range here, not a trap.
-enum DecimalTime {
+package enum DecimalTime {
     /// What the number counts since 1970.
-    enum Unit: Int {
+    package enum Unit: Int {
         case seconds = 9
         case milliseconds = 6
     }
 
     /// The instant, or `nil` outside the years 1 to 9999.
-    static func instant(_ text: String, _ unit: Unit) -> Timestamp? {
+    package static func instant(_ text: String, _ unit: Unit) -> Timestamp? {
         guard let nanoseconds = scaled(text, by: unit.rawValue) else { return nil }
         let second: Int128 = 1_000_000_000
         var seconds = nanoseconds / second
@@ -23,13 +23,13 @@ enum DecimalTime {
     }
 
     /// Seconds below 10^11 (the year 5138), milliseconds from there: for files whose format states no unit.
-    static func unitByMagnitude(_ text: String) -> Unit {
+    package static func unitByMagnitude(_ text: String) -> Unit {
         guard let value = scaled(text, by: 0) else { return .milliseconds }
         return value < 100_000_000_000 ? .seconds : .milliseconds
     }
 
     /// Whether the number is zero, in whatever spelling.
-    static func isZero(_ text: String) -> Bool {
+    package static func isZero(_ text: String) -> Bool {
         let mantissa = text.prefix { $0 != "e" && $0 != "E" }
         return !mantissa.contains { $0 >= "1" && $0 <= "9" }
     }
