@@ -91,6 +91,34 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Writes `bytes` over the beginning of the file, durably.
+    public func overwrite(_ bytes: [UInt8]) throws(FileError) {
+        guard lseek(rawValue, 0, SEEK_SET) == 0 else { throw FileError.system("write", path) }
+        var failure: FileError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(FileError) { try write(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try synchronize()
+    }
+
+    /// Writes so many zeros, so that their room is taken.
+    ///
+    /// Written and not only allocated: on some file systems an allocated block still needs room when it is first used.
+    public func fill(zeros count: Int) throws(FileError) {
+        let page = [UInt8](repeating: 0, count: min(count, 64 * 1024))
+        var left = count
+        while left > 0 {
+            var failure: FileError?
+            page.withUnsafeBytes { bytes in
+                let part = UnsafeRawBufferPointer(rebasing: bytes.prefix(left))
+                do throws(FileError) { try write(part) } catch { failure = error }
+            }
+            if let failure { throw failure }
+            left -= page.count
+        }
+    }
+
     /// Sets the permission bits.
     public func setMode(_ mode: UInt32) throws(FileError) {
         guard fchmod(rawValue, mode) == 0 else { throw FileError.system("set the mode of", path) }

@@ -113,28 +113,7 @@ extension Vault {
             let lease = try await self.lease(hint.id)
             defer { lease.release() }
             // What was read before the lease was only a hint.
-            let found = try await self.find(RecordName(name), in: session)
-            let entry = try await self.openForWriting(found, session)
-            var summary = entry.summary
-            var secrets = try entry.secrets.copy()
-            try change(&summary, &secrets)
-            guard summary.id == entry.summary.id, summary.name == name else {
-                preconditionFailure("VaultCore: update changed an entry's identity")
-            }
-            summary.generation = entry.floor + 1
-            summary.updatedAt = self.clock.now
-            let record = try self.seal(&summary, try self.sealable(secrets), session)
-            var changes = self.replacing(found, with: record)
-            let (before, after) = (entry.summary.source?.sha256, summary.source?.sha256)
-            if let before, before != after {
-                changes += try await self.releasing(original: before, from: summary.id, session)
-            }
-            if let after, before != after {
-                changes += try await self.owning(original: after, by: summary.id, session)
-            }
-            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
-            try await self.remember(Self.generations(changes))
-            return summary
+            return try await self.write(try await self.change(name, session, change), session)
         }
     }
 
@@ -205,18 +184,24 @@ extension Vault {
     public func remove(_ name: EntryName) async throws(VaultError) {
         try await attempt { session in
             let found = try await self.find(RecordName(name), in: session)
-            var changes = [RecordChange.delete(found.stored.id, generation: found.stored.generation)]
             var lease: Lease?
             defer { lease?.release() }
             if let summary = try? await self.summary(found, session).summary {
                 lease = try await self.lease(summary.id)
-                if let source = summary.source {
-                    changes += try await self.releasingIfSound(original: source.sha256, from: summary.id, session)
-                }
             }
-            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
-            try await self.remember([found.stored.id: found.stored.generation + 1])
+            // Damaged or not: what was found is deleted if it is still the same.
+            try await self.delete(found, session)
         }
+    }
+
+    /// Deletes a record that was found, and the kept original with the last entry that came from it.
+    func delete(_ found: FoundRecord, _ session: Session) async throws {
+        var changes = [RecordChange.delete(found.stored.id, generation: found.stored.generation)]
+        if let summary = try? await summary(found, session).summary, let source = summary.source {
+            changes += try await releasingIfSound(original: source.sha256, from: summary.id, session)
+        }
+        try await store.commit(changes, ifHeaderGeneration: session.header.generation)
+        try await remember([found.stored.id: found.stored.generation + 1])
     }
 
     static func taken(_ name: EntryName) -> VaultError {

@@ -297,10 +297,10 @@ extension Vault {
         (error as? RecordFault)?.sentence ?? "does not open: it is damaged, or not what it is filed as"
     }
 
-    /// A lease on an entry, waited for as long as commands wait for each other.
-    func lease(_ entry: EntryID) async throws -> Lease {
+    /// A lease on an entry, waited for as long as a refresh of it may take.
+    func lease(_ entry: EntryID, within limit: Duration = Vault.leasePatience) async throws -> Lease {
         guard let name = LeaseName(entry.bytes) else { preconditionFailure("VaultCore: entry id of a wrong size") }
-        return try await store.lease(name, within: .seconds(Self.patienceSeconds), clock: clock.pauses)
+        return try await store.lease(name, within: limit, clock: clock.pauses)
     }
 
     /// The changes that put `record` in the place of `found`, which may lie under the key a rotation is leaving.

@@ -71,8 +71,13 @@ extension Vault {
         let page = try await store.records(after: last, limit: Self.batch)
         var changes: [RecordChange] = []
         var moves: [(old: RecordID, new: RecordID, generation: UInt64)] = []
+        var leases: [Lease] = []
+        defer { for lease in leases { lease.release() } }
         for stored in page {
-            guard let record = try moved(stored, from: oldKey, session) else { continue }
+            guard let (record, entry) = try moved(stored, from: oldKey, session) else { continue }
+            // A refresh under way may have to spill its tokens under the old key, so that key waits for it.
+            leases.append(try await lease(entry))
+            try await adoptSpill(of: entry)
             changes += [.put(record, replacing: nil), .delete(stored.id, generation: stored.generation)]
             moves.append((stored.id, record.id, record.generation))
         }
@@ -102,12 +107,16 @@ extension Vault {
     }
 
     /// The record under the new key; `nil` if it is under that already.
-    private func moved(_ stored: StoredRecord, from oldKey: DataKey, _ session: Session) throws -> StoredRecord? {
+    private func moved(
+        _ stored: StoredRecord,
+        from oldKey: DataKey,
+        _ session: Session
+    ) throws -> (StoredRecord, EntryID)? {
         do {
             let found = try identify(stored, session)
             guard found.key === oldKey else { return nil }
             let raw = try openRaw(found)
-            return try raw.sealed(as: raw.binding, under: session.key)
+            return (try raw.sealed(as: raw.binding, under: session.key), raw.binding.entry)
         } catch let fault as RecordFault {
             throw VaultError(
                 .damaged,

@@ -103,6 +103,7 @@ public final class Vault: Sendable {
         )
         try await vault.remember(closed, acceptingRollback: options.acceptsRollback)
         vault.place.remember()
+        await vault.adoptSpills()
         if session.header.phase == .rotating { try await vault.resumeRotation() }
         return vault
     }
@@ -137,9 +138,10 @@ public final class Vault: Sendable {
     ///
     /// `body` must decide everything from what it reads; the store refuses what was decided on older generations.
     func attempt<Result>(
+        within patience: Duration = .seconds(Vault.patienceSeconds),
         _ body: (Session) async throws -> Result
     ) async throws(VaultError) -> Result {
-        let deadline = clock.now.seconds + Self.patienceSeconds
+        let deadline = clock.now.seconds + patience.components.seconds
         while true {
             do {
                 return try await body(current)

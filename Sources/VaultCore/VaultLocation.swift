@@ -10,11 +10,15 @@ public struct VaultLocation: Hashable, Sendable {
     /// The user's settings.
     public var configuration: String
 
+    /// What lives no longer than the user's session, in memory; `nil` where the system offers no such place.
+    public var runtimeBase: String?
+
     /// A vault in `directory`, its state below `stateBase`.
-    public init(directory: String, stateBase: String, configuration: String) {
+    public init(directory: String, stateBase: String, configuration: String, runtimeBase: String? = nil) {
         self.directory = directory
         self.stateBase = stateBase
         self.configuration = configuration
+        self.runtimeBase = runtimeBase
     }
 
     /// The state directory of the vault with that UUID.
@@ -61,7 +65,8 @@ public struct VaultLocation: Hashable, Sendable {
         return VaultLocation(
             directory: absolute(chosen ?? ""),
             stateBase: try base("XDG_STATE_HOME", ".local/state"),
-            configuration: absolute(configuration ?? "")
+            configuration: absolute(configuration ?? ""),
+            runtimeBase: environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? "\($0)/vault" : nil }
         )
     }
 

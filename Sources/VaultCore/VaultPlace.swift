@@ -12,7 +12,10 @@ struct VaultPlace {
     let location: VaultLocation
     let vault: VaultID
 
-    private var record: String { location.state(of: vault) + "/place" }
+    /// The state directory.
+    var state: String { location.state(of: vault) }
+
+    private var record: String { state + "/place" }
 
     /// The directory of the vault that this one is a copy of; `nil` if it is none, as far as this machine knows.
     func original() -> String? {

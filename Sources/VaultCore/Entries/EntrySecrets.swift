@@ -19,6 +19,10 @@ public struct EntrySecrets: ~Copyable, Sendable {
         case clientSecret = 4
         /// The secret of a `static:` entry.
         case secret = 5
+        /// The private key of `private_key_jwt` (RFC 7523), in PEM.
+        case clientKey = 6
+        /// The private key that tokens are bound to (RFC 9449).
+        case dpopKey = 7
 
         /// The word that `--json` documents carry.
         public var word: String {
@@ -28,6 +32,8 @@ public struct EntrySecrets: ~Copyable, Sendable {
             case .idToken: "id_token"
             case .clientSecret: "client_secret"
             case .secret: "secret"
+            case .clientKey: "client_key"
+            case .dpopKey: "dpop_key"
             }
         }
     }

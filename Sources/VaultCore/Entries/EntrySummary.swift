@@ -46,6 +46,20 @@ public struct EntrySummary: Hashable, Sendable {
     public var resource: String?
     /// Whether a refresh spends the refresh token.
     public var rotation: Rotation = .unknown
+    /// How the grant was obtained, where that matters to renewing it (RFC 6749 §1.3): `client_credentials` is asked for
+    /// again, everything else is refreshed.
+    public var grantType: String?
+    /// What this server wants otherwise than the RFCs say, in the words of the flows.
+    public var quirks: [String] = []
+    /// Hosts that the token may be sent to, beside the resource's own.
+    public var hosts: [String] = []
+
+    /// A refresh that was begun and whose end nobody recorded.
+    public var journal: RefreshJournal?
+    /// When the tokens here were last taken from the server.
+    public var refreshedAt: Timestamp?
+    /// The last attempt to refresh, if it failed.
+    public var refreshFailure: RefreshFailure?
 
     /// The file the entry was imported from.
     public var source: EntrySource?

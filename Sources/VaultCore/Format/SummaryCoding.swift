@@ -8,6 +8,7 @@ extension EntrySummary {
         case provider, issuer, account, scope, tokenType, expiry, issuedAt, createdAt, updatedAt
         case authorizationEndpoint, tokenEndpoint, revocationEndpoint, clientID, clientAuthentication, resource
         case rotation, source, holds, metadata
+        case grantType, quirk, host, journal, refreshedAt, refreshFailure
     }
 
     /// The fields, those of a newer version at the end.
@@ -61,6 +62,12 @@ extension EntrySummary {
             bytes.append(Array(value.utf8))
             writer.append(Field(tag: Tag.metadata.rawValue, bytes: bytes.bytes))
         }
+        add(.grantType, grantType)
+        for quirk in quirks { add(.quirk, quirk) }
+        for host in hosts { add(.host, host) }
+        if let journal { writer.append(Field(tag: Tag.journal.rawValue, bytes: journal.encoded)) }
+        add(.refreshedAt, refreshedAt)
+        if let refreshFailure { writer.append(Field(tag: Tag.refreshFailure.rawValue, bytes: refreshFailure.encoded)) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -101,6 +108,9 @@ extension EntrySummary {
         case .createdAt: return Self.set(&createdAt, Self.time(bytes))
         case .updatedAt: return Self.set(&updatedAt, Self.time(bytes))
         case .source: return Self.set(&source, EntrySource(encoded: bytes))
+        case .refreshedAt: return Self.set(&refreshedAt, Self.time(bytes))
+        case .journal: return Self.set(&journal, RefreshJournal(encoded: bytes))
+        case .refreshFailure: return Self.set(&refreshFailure, RefreshFailure(encoded: bytes))
         case .holds:
             var reader = ByteReader(bytes)
             guard let number = reader.integer(UInt16.self), reader.isAtEnd else { return false }
@@ -136,6 +146,9 @@ extension EntrySummary {
         case .clientID: clientID = text
         case .clientAuthentication: clientAuthentication = text
         case .resource: resource = text
+        case .grantType: grantType = text
+        case .quirk: quirks.append(text)
+        case .host: hosts.append(text)
         default: return false
         }
         return true
@@ -154,16 +167,14 @@ extension EntrySummary {
 
     private static func encode(_ time: Timestamp) -> [UInt8] {
         var writer = ByteWriter()
-        writer.append(time.seconds)
-        writer.append(time.nanoseconds)
+        writer.append(time)
         return writer.bytes
     }
 
     private static func time(_ bytes: [UInt8]) -> Timestamp? {
         var reader = ByteReader(bytes)
-        guard let seconds = reader.integer(Int64.self), let nanoseconds = reader.integer(UInt32.self), reader.isAtEnd
-        else { return nil }
-        return Timestamp(seconds: seconds, nanoseconds: nanoseconds)
+        guard let time = reader.timestamp(), reader.isAtEnd else { return nil }
+        return time
     }
 }
 

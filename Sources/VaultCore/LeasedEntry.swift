@@ -1,0 +1,165 @@
+internal import Synchronization
+public import VaultAPI
+internal import VaultCrypto
+internal import VaultStorage
+
+/// An entry under its exclusive lease: no other writer, here or in another process, changes it until it is released.
+public final class LeasedEntry: Sendable {
+    /// The entry's UUID.
+    public let id: EntryID
+    /// The name it had when the lease was taken; nobody renames it meanwhile.
+    public let name: EntryName
+    private let vault: Vault
+    private let lease: Lease
+    /// What was written last under this lease.
+    private let last = Mutex<SealedChange?>(nil)
+
+    fileprivate init(_ vault: Vault, id: EntryID, name: EntryName, lease: Lease) {
+        self.vault = vault
+        self.id = id
+        self.name = name
+        self.lease = lease
+    }
+
+    /// The entry as it is now.
+    ///
+    /// - Throws: `.notFound` if it has gone.
+    public func read() async throws(VaultError) -> OpenedEntry { try await vault.read(name) }
+
+    /// Changes the entry; durable when it returns.
+    ///
+    /// `change` may be called more than once.
+    @discardableResult
+    public func update(
+        _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
+    ) async throws(VaultError) -> EntrySummary {
+        try await vault.attempt { session in
+            let sealed = try await self.vault.change(self.name, session, change)
+            let summary = try await self.vault.write(sealed, session)
+            self.last.withLock { $0 = sealed }
+            return summary
+        }
+    }
+
+    /// Makes sure that there is room for a change whose loss would lose a grant.
+    ///
+    /// - Throws: `.unavailable` if no place can be prepared.
+    public func prepareSpill() async throws(VaultError) -> SpillFile {
+        let size = try await vault.attempt { session in
+            try await self.vault.find(RecordName(self.name), in: session).stored.sealed.count
+        }
+        return try SpillFile.prepare(vault.spillPlaces, for: id, recordBytes: size)
+    }
+
+    /// Changes the entry once more; if that cannot be committed, the sealed change goes into `spill`, and the next opener
+    /// of the vault commits it.
+    ///
+    /// Something must have been written under this lease before: the journal.
+    ///
+    /// - Throws: What the commit threw; the message says where the change is kept, or that it is lost.
+    @discardableResult
+    public func update(
+        orSpillInto spill: SpillFile,
+        spent: [UInt8],
+        _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
+    ) async throws(VaultError) -> EntrySummary {
+        do {
+            return try await update(change)
+        } catch {
+            let kept: String
+            do {
+                guard let last = last.withLock({ $0 }) else {
+                    preconditionFailure("VaultCore: a spill without a journal")
+                }
+                // Under the key as it was before the commit failed: a rotation waits for the lease and takes the spill in.
+                kept = try spill.write(SpilledRecord(record: try vault.successor(of: last, change), spent: spent))
+            } catch let second {
+                throw VaultError(
+                    .unavailable,
+                    "\(name): the server gave new tokens, and they could not be kept: \(error.message); \(second)",
+                    hint: "make room, then log in again: vault login \(name.name)",
+                    underlying: error
+                )
+            }
+            throw VaultError(
+                .unavailable,
+                "\(name): the server gave new tokens, and the vault cannot be written: \(error.message); they are kept "
+                    + "sealed in \(kept)",
+                hint: "make room for the vault, and run any vault command: it takes them in",
+                underlying: error
+            )
+        }
+    }
+
+    /// Removes the entry.
+    public func remove() async throws(VaultError) {
+        try await vault.attempt { session in
+            try await self.vault.delete(try await self.vault.find(RecordName(self.name), in: session), session)
+        }
+    }
+
+    /// Lets others at the entry.
+    public func release() { lease.release() }
+}
+
+extension Vault {
+    /// How long a waiter waits for another that is changing or refreshing the same entry.
+    public static let leasePatience = Duration.seconds(90)
+
+    /// The entry of that name, for the caller alone.
+    ///
+    /// - Throws: `.notFound`, or `.unavailable` when the time is over.
+    public func lease(
+        _ name: EntryName,
+        within limit: Duration = Vault.leasePatience
+    ) async throws(VaultError) -> LeasedEntry {
+        try await attempt(within: Self.leasePatience + .seconds(Self.patienceSeconds)) { session in
+            let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
+            let lease = try await self.lease(hint.id, within: limit)
+            // It may have been renamed, or replaced by another of that name, while we waited.
+            do {
+                try await self.adoptSpill(of: hint.id)
+                let found = try await self.summary(of: name)
+                guard found.id == hint.id else {
+                    throw StoreError(
+                        .conflict,
+                        self.location.directory,
+                        "the entry was replaced while it was waited for"
+                    )
+                }
+            } catch {
+                lease.release()
+                throw error
+            }
+            return LeasedEntry(self, id: hint.id, name: name, lease: lease)
+        }
+    }
+
+    /// A lease that keeps everybody else from logging in by that name; `nil` while somebody is.
+    ///
+    /// It goes by the name, because the entry may not exist yet, and it delays no refresh.
+    public func tryLoginLease(_ name: EntryName) async throws(VaultError) -> LoginLease? {
+        var hash = Blake2b(length: 16)
+        hash.update("vault login lease")
+        hash.update(id.bytes)
+        hash.update(Array(name.description.utf8))
+        guard let lease = LeaseName(hash.finish()) else {
+            preconditionFailure("VaultCore: a hash of a wrong size")
+        }
+        do throws(StoreError) {
+            return try await store.tryLease(lease).map(LoginLease.init)
+        } catch {
+            throw VaultError(error)
+        }
+    }
+}
+
+/// Held while a person is logging in by one name.
+public final class LoginLease: Sendable {
+    private let lease: Lease
+
+    fileprivate init(_ lease: Lease) { self.lease = lease }
+
+    /// Lets others log in by that name.
+    public func release() { lease.release() }
+}
