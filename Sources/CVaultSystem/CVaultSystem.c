@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -55,3 +56,67 @@ int vault_open(const char *path, int flags, unsigned mode) {
 int vault_pipe(int descriptors[2]) {
     return pipe2(descriptors, O_CLOEXEC) == 0 ? 0 : errno;
 }
+
+static const int gated[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+enum { gated_count = sizeof gated / sizeof *gated };
+
+static atomic_int gate_closed;
+static atomic_int gate_waiting[gated_count];
+static atomic_int gate_reports = -1;
+
+static void gate_act(int number);
+
+static void gate_handler(int number) {
+    int saved = errno;
+    int reports = atomic_load(&gate_reports);
+    if (atomic_load(&gate_closed) > 0) {
+        for (unsigned index = 0; index < gated_count; index++) {
+            if (gated[index] == number) atomic_store(&gate_waiting[index], 1);
+        }
+    } else if (reports >= 0 && (number == SIGINT || number == SIGTERM)) {
+        unsigned char byte = (unsigned char)number;
+        // A full pipe has been told already.
+        ssize_t ignored = write(reports, &byte, 1);
+        (void)ignored;
+    } else {
+        gate_act(number);
+    }
+    errno = saved;
+}
+
+static void gate_install(int number) {
+    struct sigaction action = {.sa_handler = gate_handler, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+// What the signal does by default: ends the process, or stops it until it is continued.
+static void gate_act(int number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    raise(number);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    gate_install(number);
+}
+
+void vault_gate_signals(void) {
+    for (unsigned index = 0; index < gated_count; index++) {
+        struct sigaction current;
+        if (sigaction(gated[index], NULL, &current) == 0 && current.sa_handler == SIG_IGN) continue;
+        gate_install(gated[index]);
+    }
+}
+
+void vault_postpone_signals(void) { atomic_fetch_add(&gate_closed, 1); }
+
+void vault_admit_signals(void) {
+    if (atomic_fetch_sub(&gate_closed, 1) != 1) return;
+    // A signal between the line above and this loop acts by itself; none acts twice.
+    for (unsigned index = 0; index < gated_count; index++) {
+        if (atomic_exchange(&gate_waiting[index], 0)) raise(gated[index]);
+    }
+}
+
+void vault_report_interrupts(int descriptor) { atomic_store(&gate_reports, descriptor); }

@@ -24,4 +24,17 @@ int vault_open(const char *path, int flags, unsigned mode);
 /// pipe2(2) with O_CLOEXEC. Returns 0 or an errno value.
 int vault_pipe(int descriptors[2]);
 
+/// Puts SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGTSTP under the control of the next three functions. Those that are ignored
+/// stay ignored; the others act as if nothing had been done, but while they are postponed.
+void vault_gate_signals(void);
+
+/// From now on, the gated signals wait. Calls nest; without `vault_gate_signals` nothing happens.
+void vault_postpone_signals(void);
+
+/// Ends one `vault_postpone_signals`; after the last one, what waited acts.
+void vault_admit_signals(void);
+
+/// Makes SIGINT and SIGTERM write their number as one byte to `descriptor` instead of ending the process; -1 ends that.
+void vault_report_interrupts(int descriptor);
+
 #endif
