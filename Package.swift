@@ -82,7 +82,8 @@ let package = Package(
         .target(
             name: "TokenBroker",
             dependencies: [
-                "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "OAuthFlows", "PrivateFiles", "CVaultSystem",
+                "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "OAuthFlows", "StrictJSON", "PrivateFiles",
+                "CVaultSystem",
             ],
             swiftSettings: strict
         ),

@@ -1,0 +1,80 @@
+internal import OAuthFlows
+package import VaultAPI
+internal import VaultCore
+internal import VaultCrypto
+
+extension LocalBroker: CredentialBroker {
+    package nonisolated func accessToken(
+        for name: String,
+        _ requirements: TokenRequirements
+    ) async throws(VaultError) -> AccessToken {
+        let token = try await token(for: try EntryName(parsing: name), try TokenNeed(requirements))
+        guard token.summary.tokenType != "DPoP" else {
+            throw VaultError(
+                .unsafe,
+                "\(token.summary.name) is bound to a key that does not leave the vault: its token alone is worth nothing",
+                hint: "ask for the authorization of one request; on the command line: vault token --dpop METHOD URL"
+            )
+        }
+        return try token.accessToken()
+    }
+
+    package nonisolated func authorization(
+        for name: String,
+        method: String,
+        url: String,
+        _ requirements: TokenRequirements
+    ) async throws(VaultError) -> Authorization {
+        let target = try EndpointURL(url, as: "the URL of the request")
+        let token = try await token(for: try EntryName(parsing: name), try TokenNeed(requirements))
+        try token.summary.requireHost(of: target)
+        let access = try token.accessToken()
+        guard token.summary.tokenType == "DPoP" else {
+            return Authorization(fields: [("Authorization", "Bearer \(access.value)")], token: access)
+        }
+        let entry = try await vault.read(token.summary.name)
+        guard let stored = try entry.secrets.shared(.dpopKey) else {
+            throw VaultError(.damaged, "\(token.summary.name) is bound to a key that it does not hold")
+        }
+        let key = try DPoPKey(importing: stored)
+        let proof = try key.proof(method: method, url: target, accessToken: token.value, at: clock.now)
+        return Authorization(fields: [("Authorization", "DPoP \(access.value)"), ("DPoP", proof)], token: access)
+    }
+}
+
+extension FreshToken {
+    /// The token as a caller gets it.
+    package func accessToken() throws(VaultError) -> AccessToken {
+        let text = value.withSecret { $0.withUnsafeBytes { String(validating: $0, as: UTF8.self) } }
+        guard let text else { throw VaultError(.damaged, "\(summary.name) holds no text") }
+        var expiresAt: String?
+        if case .known(let time) = summary.expiry { expiresAt = time.description }
+        return AccessToken(value: text, type: summary.tokenType ?? "Bearer", expiresAt: expiresAt)
+    }
+}
+
+extension EntrySummary {
+    /// Refuses a host that the token is not for.
+    ///
+    /// RFC 8707 §2: a token for one resource is not to be shown to another. Hosts are compared as wholes, in lower case,
+    /// ports included where they are not the scheme's own: `GITHUB.com.evil` is no `github.com`.
+    func requireHost(of url: EndpointURL) throws(VaultError) {
+        var allowed = Set(hosts.map { $0.lowercased() })
+        if let resource {
+            let known = try EndpointURL(resource, as: "the resource of \(name)")
+            allowed.insert(known.authority)
+        }
+        guard allowed.isEmpty || allowed.contains(url.authority) else {
+            throw VaultError(
+                .unsafe,
+                "\(name) is for \(allowed.sorted().joined(separator: ", ")), and \(url.authority) is none of them",
+                hint: "vault login NAME --resource URL makes a grant for another resource"
+            )
+        }
+    }
+}
+
+extension EndpointURL {
+    /// The host, with the port where it is not the scheme's own.
+    fileprivate var authority: String { port == (scheme == "https" ? 443 : 80) ? host : "\(host):\(port)" }
+}

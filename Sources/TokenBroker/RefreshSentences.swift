@@ -1,0 +1,105 @@
+internal import PrivateFiles
+package import VaultAPI
+package import VaultCore
+
+/// Why only a person can help, and the command that does.
+package enum LoginNeeded {
+    /// The state's reason when the server had spent the token and its answer never arrived.
+    static let rotationResponseLost = "rotationResponseLost"
+
+    package static func error(_ summary: EntrySummary, because reason: String) -> VaultError {
+        VaultError(.loginRequired, "\(summary.name) needs a new login: \(reason)", hint: hint(summary))
+    }
+
+    /// The command that logs in again.
+    static func hint(_ summary: EntrySummary) -> String {
+        let provider = summary.provider.map { " --provider \(shellQuoted($0))" } ?? ""
+        return "vault login \(summary.name.name)\(provider)"
+    }
+
+    static func sentence(_ word: String) -> String {
+        switch word {
+        case rotationResponseLost:
+            "the server gave out a new refresh token and its answer was lost on the way, so that the old one is spent"
+        case "invalid_grant": "the server says that the grant has ended (invalid_grant)"
+        default: "the server says \(word)"
+        }
+    }
+
+    static func nothingToRenew(_ summary: EntrySummary, _ now: Timestamp) -> String {
+        guard summary.holds.contains(.accessToken) else { return "it holds no access token" }
+        if case .known(let end) = summary.expiry, end <= now {
+            return "its access token expired at \(end), and it holds no refresh token"
+        }
+        return "it holds no refresh token"
+    }
+
+    static func owned(_ summary: EntrySummary) -> VaultError {
+        let path = summary.source?.path ?? "another file"
+        return VaultError(
+            .loginRequired,
+            "\(summary.name) has run out, and the program that owns \(path) has not refreshed it; "
+                + "two owners of one refresh token log each other out, so the vault does not",
+            hint: "use that program once, or hand the grant over: vault adopt \(summary.name.name)"
+        )
+    }
+}
+
+/// What a failed refresh is for its caller.
+enum RefreshFailures {
+    static func error(_ summary: EntrySummary, _ failure: RefreshFailure, now: Timestamp) -> VaultError {
+        let name = summary.name
+        let wait = max(0, failure.retryAt.seconds - now.seconds)
+        let later = "ask again in \(max(1, wait)) s; vault token \(name.name) --refresh does not wait"
+        switch failure.kind {
+        case .unsent:
+            return VaultError(.temporary, "\(name) could not be refreshed: \(failure.reason)", hint: later)
+        case .lost:
+            return VaultError(
+                .temporary,
+                "\(name) could not be refreshed, and the answer may have been lost: \(failure.reason)",
+                hint: later
+            )
+        case .busy:
+            return VaultError(.temporary, "\(name): the server asks to come back later: \(failure.reason)", hint: later)
+        case .misconfigured:
+            return VaultError(
+                .configuration,
+                "\(name): the server rejects the request as it is configured: \(failure.reason)",
+                hint: "vault show \(name.name) shows the client and the scope; vault login \(name.name) sets them anew"
+            )
+        case .unclear where summary.state == .suspect:
+            return LoginNeeded.error(
+                summary,
+                because: "the server refused \(failure.unclear) times without a clear reason: \(failure.reason)"
+            )
+        case .unclear:
+            return VaultError(
+                .temporary,
+                "\(name): the server refused without a clear reason: \(failure.reason)",
+                hint: later
+            )
+        case .dead: return LoginNeeded.error(summary, because: failure.reason)
+        }
+    }
+}
+
+extension EntrySummary {
+    /// Whether its access token is given out at all while it is valid.
+    var isHandedOut: Bool {
+        if case .reauthorizationRequired = state { return false }
+        return true
+    }
+}
+
+extension FreshToken {
+    /// The entry's token as it is, if it is what the caller needs.
+    init?(_ entry: borrowing OpenedEntry, for need: TokenNeed, now: Timestamp) throws(VaultError) {
+        let validity = TokenValidity(summary: entry.summary, now: now)
+        guard entry.summary.isHandedOut,
+            validity.satisfies(need, fingerprint: entry.secrets.fingerprint(.accessToken)),
+            let value = try entry.secrets.shared(.accessToken)
+        else { return nil }
+        self.init(value: value, summary: entry.summary, notes: validity.shortfall(need).map { [$0] } ?? [])
+    }
+}

@@ -1,0 +1,58 @@
+internal import OAuthFlows
+package import VaultAPI
+package import VaultCore
+package import VaultCrypto
+
+/// What makes a token good enough for one caller.
+package struct TokenNeed: Sendable {
+    /// Seconds of validity asked for.
+    package var minimumValidity: Int64 = 0
+    /// The fingerprint of an access token that a resource refused.
+    package var rejected: TokenFingerprint?
+    /// Whether only a token that was refreshed after `began` will do.
+    package var requiresRefresh = false
+    /// When the caller began to ask.
+    package var began: Timestamp
+
+    package init(began: Timestamp) { self.began = began }
+
+    package init(_ request: TokenRequirements) throws(VaultError) {
+        minimumValidity = request.minimumValiditySeconds
+        if let rejected = request.rejected { self.rejected = TokenFingerprint(of: Array(rejected.value.utf8)) }
+        requiresRefresh = request.requiresRefresh
+        began = request.began
+    }
+}
+
+/// BLAKE2b-256 of a token: tells whether two are the same, and nothing else.
+package struct TokenFingerprint: Hashable, Sendable {
+    package let bytes: [UInt8]
+
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    package init(of token: UnsafeRawBufferPointer) {
+        var hash = Blake2b()
+        hash.update("vault token fingerprint")
+        hash.update(token)
+        bytes = hash.finish()
+    }
+
+    init(of token: [UInt8]) { self = token.withUnsafeBytes { TokenFingerprint(of: $0) } }
+}
+
+extension EntrySecrets {
+    /// The fingerprint of one of the tokens; `nil` where it is absent.
+    borrowing func fingerprint(_ field: Field) -> TokenFingerprint? {
+        withField(field) { TokenFingerprint(of: $0) }
+    }
+}
+
+/// A token on its way to a caller.
+package struct FreshToken: Sendable {
+    /// The access token, or the secret of a `static:` entry.
+    package let value: SharedSecret
+    /// The entry it is from.
+    package let summary: EntrySummary
+    /// What the caller should know: that it is valid for less than asked for, or that refreshing failed.
+    package var notes: [String] = []
+}

@@ -1,0 +1,65 @@
+internal import VaultAPI
+internal import VaultCore
+
+/// Whether a token may be handed out without asking the server.
+struct TokenValidity {
+    /// Within it of the expiry a token counts as expired, so that it does not expire on its way.
+    static let longestMargin: Int64 = 60
+
+    let summary: EntrySummary
+    let now: Timestamp
+
+    /// "A margin of min(60 s, 10 % of the lifetime) is kept."
+    var margin: Int64 { min(Self.longestMargin, (lifetime ?? 600) / 10) }
+
+    /// Seconds from issue to expiry, where both are known.
+    private var lifetime: Int64? {
+        guard case .known(let end) = summary.expiry, let issued = summary.issuedAt else { return nil }
+        return max(0, end.seconds - issued.seconds)
+    }
+
+    /// Seconds left; `nil` where the expiry is unknown, or there is none.
+    var remaining: Int64? {
+        guard case .known(let end) = summary.expiry else { return nil }
+        return end.seconds - now.seconds
+    }
+
+    /// Whether the clock cannot be trusted: it reads earlier than the token was issued, by more than two machines'
+    /// clocks may differ.
+    var clockIsBehind: Bool {
+        guard let issued = summary.issuedAt else { return false }
+        return now.seconds < issued.seconds - 5
+    }
+
+    /// Whether the token has not expired, margin aside.
+    var isAlive: Bool {
+        guard summary.holds.contains(.accessToken) else { return false }
+        guard let remaining, !clockIsBehind else { return true }
+        return remaining > 0
+    }
+
+    /// How much validity can be asked for at all: the lifetime less the margin.
+    func required(_ need: TokenNeed) -> Int64 {
+        guard let lifetime else { return max(margin, need.minimumValidity) }
+        return max(margin, min(need.minimumValidity, lifetime - margin))
+    }
+
+    /// Whether the token is what the caller needs.
+    ///
+    /// - Parameter fingerprint: The access token's.
+    func satisfies(_ need: TokenNeed, fingerprint: TokenFingerprint?) -> Bool {
+        guard let fingerprint, fingerprint != need.rejected else { return false }
+        // Nothing the server gives can be fresher than what it gave after the caller asked: this is what makes all who
+        // ask at once content with one refresh, also where the server grants less validity than they want.
+        if let refreshed = summary.refreshedAt, refreshed >= need.began { return true }
+        guard !need.requiresRefresh else { return false }
+        guard let remaining, !clockIsBehind else { return true }
+        return remaining > 0 && remaining >= required(need)
+    }
+
+    /// What to tell a caller who asked for more than there is.
+    func shortfall(_ need: TokenNeed) -> String? {
+        guard need.minimumValidity > 0, let remaining, remaining < need.minimumValidity else { return nil }
+        return "\(summary.name) is valid for \(max(0, remaining)) s more, less than was asked for"
+    }
+}
