@@ -9,7 +9,9 @@ struct ClientAuthenticationTests {
     private static let endpoint = "https://as.example/token"
     private static let answer = #"{"access_token":"A"}"#
 
-    private func sent(_ client: OAuthClient, _ change: (inout TokenRequest) -> Void = { _ in }) async throws -> ScriptedExchange.Asked {
+    private func sent(_ client: OAuthClient, _ change: (inout TokenRequest) -> Void = { _ in }) async throws
+        -> ScriptedExchange.Asked
+    {
         let http = ScriptedExchange(200, Self.answer)
         var request = TokenRequest(endpoint: url(Self.endpoint), client: client)
         change(&request)
@@ -135,20 +137,27 @@ struct ClientAuthenticationTests {
         var request = TokenRequest(endpoint: url(Self.endpoint), client: OAuthClient(id: "id", authentication: .none))
         request.scope = "a b"
         _ = await endpoint.clientCredentials(request)
-        _ = await endpoint.authorizationCode(secret("C"), verifier: secret("V"), redirectURI: "http://127.0.0.1:1/", request)
+        _ = await endpoint.authorizationCode(
+            secret("C"),
+            verifier: secret("V"),
+            redirectURI: "http://127.0.0.1:1/",
+            request
+        )
         _ = await endpoint.deviceCode(secret("D"), request)
         var exchange = TokenExchange(subjectToken: secret("S"), subjectTokenType: TokenExchange.idTokenType)
         exchange.requestedTokenType = "openai-api-key"
         _ = await endpoint.exchange(exchange, request)
         _ = await endpoint.assertion(secret("J"), request)
-        #expect(http.asked.map(\.body) == [
-            "grant_type=client_credentials&scope=a+b&client_id=id",
-            "grant_type=authorization_code&code=C&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2F&code_verifier=V&client_id=id",
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=D&client_id=id",
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=S&subject_token_type="
-                + "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token&requested_token_type=openai-api-key&scope=a+b&client_id=id",
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=J&scope=a+b&client_id=id",
-        ])
+        #expect(
+            http.asked.map(\.body) == [
+                "grant_type=client_credentials&scope=a+b&client_id=id",
+                "grant_type=authorization_code&code=C&redirect_uri=http%3A%2F%2F127.0.0.1%3A1%2F&code_verifier=V&client_id=id",
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&device_code=D&client_id=id",
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange&subject_token=S&subject_token_type="
+                    + "urn%3Aietf%3Aparams%3Aoauth%3Atoken-type%3Aid_token&requested_token_type=openai-api-key&scope=a+b&client_id=id",
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=J&scope=a+b&client_id=id",
+            ]
+        )
     }
 }
 

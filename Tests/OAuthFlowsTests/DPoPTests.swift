@@ -7,12 +7,21 @@ import VaultAPI
 /// oauth-client.md 29: RFC 9449.
 struct DPoPTests {
     private static let nonceError = ScriptedExchange.Step.answer(
-        400, [("DPoP-Nonce", "n1")], Array(#"{"error":"use_dpop_nonce"}"#.utf8)
+        400,
+        [("DPoP-Nonce", "n1")],
+        Array(#"{"error":"use_dpop_nonce"}"#.utf8)
     )
-    private static let granted = ScriptedExchange.Step.answer(200, [], Array(#"{"access_token":"A","token_type":"DPoP"}"#.utf8))
+    private static let granted = ScriptedExchange.Step.answer(
+        200,
+        [],
+        Array(#"{"access_token":"A","token_type":"DPoP"}"#.utf8)
+    )
 
     private func request(_ key: DPoPKey?) -> RefreshRequest {
-        var request = TokenRequest(endpoint: url("https://as.example/token?x=1"), client: OAuthClient(id: "c", authentication: .none))
+        var request = TokenRequest(
+            endpoint: url("https://as.example/token?x=1"),
+            client: OAuthClient(id: "c", authentication: .none)
+        )
         request.dpopKey = key
         return RefreshRequest(refreshToken: secret("R"), request: request)
     }
@@ -20,7 +29,11 @@ struct DPoPTests {
     @Test func aProofHasWhatItMustAndVerifies() throws {
         let key = DPoPKey()
         let proof = try key.proof(
-            method: "GET", url: url("https://rs.example:8443/a?b=c"), nonce: "n", accessToken: secret("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"), at: testTime
+            method: "GET",
+            url: url("https://rs.example:8443/a?b=c"),
+            nonce: "n",
+            accessToken: secret("Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"),
+            at: testTime
         )
         let jwt = try JWT(proof)
         #expect(try jwt.header.root.fact("typ") == "dpop+jwt")
@@ -52,7 +65,10 @@ struct DPoPTests {
         #expect(DPoPKey().thumbprint != key.thumbprint)
     }
 
-    @Test(arguments: ["", "00", String(repeating: "0", count: 64), String(repeating: "f", count: 64), String(repeating: "x", count: 64)])
+    @Test(arguments: [
+        "", "00", String(repeating: "0", count: 64), String(repeating: "f", count: 64),
+        String(repeating: "x", count: 64),
+    ])
     func refusesAKeyThatIsNone(_ bytes: String) {
         let error = #expect(throws: VaultError.self) { try DPoPKey(importing: secret(bytes)) }
         #expect(error?.code == .damaged)
@@ -69,7 +85,11 @@ struct DPoPTests {
     }
 
     @Test func aServerThatIsNeverContentIsAskedTwice() async {
-        let again = ScriptedExchange.Step.answer(400, [("DPoP-Nonce", "n2")], Array(#"{"error":"use_dpop_nonce"}"#.utf8))
+        let again = ScriptedExchange.Step.answer(
+            400,
+            [("DPoP-Nonce", "n2")],
+            Array(#"{"error":"use_dpop_nonce"}"#.utf8)
+        )
         let http = ScriptedExchange([Self.nonceError, again, Self.granted])
         #expect(name(of: await TokenEndpoint(http: http, clock: stoppedClock).refresh(request(DPoPKey()))) == "refused")
         #expect(http.asked.count == 2)

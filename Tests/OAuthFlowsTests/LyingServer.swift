@@ -34,7 +34,9 @@ final class LyingServer: Sendable {
         _ body: @Sendable (LyingServer) async throws -> Result
     ) async throws -> Result {
         let log = RequestLog()
-        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        // A loop of its own, so that one that writes without end does not hold up the client, which uses the singleton.
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let channel = try await ServerBootstrap(group: group)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(LyingHandler(behaviour, log))
@@ -43,10 +45,10 @@ final class LyingServer: Sendable {
             .bind(host: "127.0.0.1", port: 0).get()
         do {
             let result = try await body(LyingServer(channel, log))
-            try await channel.close().get()
+            try await group.shutdownGracefully()
             return result
         } catch {
-            try? await channel.close().get()
+            try await group.shutdownGracefully()
             throw error
         }
     }
@@ -66,7 +68,11 @@ private final class RequestLog: Sendable {
     private let (stream, continuation) = AsyncStream<Void>.makeStream()
 
     var texts: [String] { connections.withLock { $0 } }
-    func open() -> Int { connections.withLock { $0.append(""); return $0.count - 1 } }
+    func open() -> Int {
+        connections.withLock {
+            $0.append(""); return $0.count - 1
+        }
+    }
     func add(_ text: String, to index: Int) { connections.withLock { $0[index] += text } }
     func noteWhole() { continuation.yield() }
     func firstRequest() async { for await _ in stream { return } }
@@ -106,7 +112,7 @@ private final class LyingHandler: ChannelInboundHandler {
             context.close(promise: nil)
         case .endless(let start, let more):
             write(start, context)
-            repeated(more, after: .nanoseconds(0), context)
+            repeated(more, after: .microseconds(50), context)
         case .drip(let start, let more):
             write(start, context)
             repeated(more, after: .milliseconds(5), context)
@@ -118,7 +124,9 @@ private final class LyingHandler: ChannelInboundHandler {
 
     private var isWhole: Bool {
         guard let end = text.firstRange(of: "\r\n\r\n") else { return false }
-        let line = text[..<end.lowerBound].lowercased().split(separator: "\r\n").first { $0.hasPrefix("content-length:") }
+        let line = text[..<end.lowerBound].lowercased().split(separator: "\r\n").first {
+            $0.hasPrefix("content-length:")
+        }
         let length = line.flatMap { Int($0.dropFirst(15).filter(\.isNumber)) } ?? 0
         return text[end.upperBound...].utf8.count >= length
     }

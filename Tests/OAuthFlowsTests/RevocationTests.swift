@@ -11,9 +11,11 @@ struct RevocationTests {
     }
 
     @Test(arguments: [
-        (200, "", "revoked"), (204, "", "revoked"), (200, "<html>", "revoked"), (200, #"{"error":"invalid_client"}"#, "failed"),
+        (200, "", "revoked"), (204, "", "revoked"), (200, "<html>", "revoked"),
+        (200, #"{"error":"invalid_client"}"#, "failed"),
         (503, "", "failed"), (401, "", "failed"), (401, #"{"error":"invalid_client"}"#, "failed"), (302, "", "failed"),
-        (400, #"{"error":"unsupported_token_type"}"#, "notSupported"), (404, "", "notSupported"), (405, "", "notSupported"),
+        (400, #"{"error":"unsupported_token_type"}"#, "notSupported"), (404, "", "notSupported"),
+        (405, "", "notSupported"),
         (500, "", "failed"), (429, "", "failed"),
     ])
     func reads(_ status: Int, _ body: String, _ expected: String) async {
@@ -38,7 +40,12 @@ struct RevocationTests {
     @Test func aServerWithoutAnEndpointIsNotAsked() async {
         let http = ScriptedExchange(200, "")
         let result = await Revocation(http: http, clock: stoppedClock)
-            .revoke(token: secret("T"), hint: .accessToken, at: nil, client: OAuthClient(id: "c", authentication: .none))
+            .revoke(
+                token: secret("T"),
+                hint: .accessToken,
+                at: nil,
+                client: OAuthClient(id: "c", authentication: .none)
+            )
         #expect(result == .notSupported("the server has no revocation endpoint"))
         #expect(http.asked.isEmpty)
     }

@@ -13,20 +13,28 @@ struct ServerMetadataTests {
     }
 
     private func refused(_ http: ScriptedExchange, issuer: String = "https://as.example") async throws -> VaultError {
-        try #require(await #expect(throws: VaultError.self) { try await ServerMetadata(http: http).fetch(issuer: issuer) })
+        try #require(
+            await #expect(throws: VaultError.self) { try await ServerMetadata(http: http).fetch(issuer: issuer) }
+        )
     }
 
     @Test(arguments: [
         ("https://as.example", ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]),
         ("https://as.example/", ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"]),
-        ("https://as.example/p/q", [
-            "/.well-known/oauth-authorization-server/p/q", "/.well-known/openid-configuration/p/q",
-            "/p/q/.well-known/openid-configuration",
-        ]),
-        ("https://as.example/p/", [
-            "/.well-known/oauth-authorization-server/p", "/.well-known/openid-configuration/p",
-            "/p/.well-known/openid-configuration",
-        ]),
+        (
+            "https://as.example/p/q",
+            [
+                "/.well-known/oauth-authorization-server/p/q", "/.well-known/openid-configuration/p/q",
+                "/p/q/.well-known/openid-configuration",
+            ]
+        ),
+        (
+            "https://as.example/p/",
+            [
+                "/.well-known/oauth-authorization-server/p", "/.well-known/openid-configuration/p",
+                "/p/.well-known/openid-configuration",
+            ]
+        ),
     ])
     func asksTheseOnesInOrder(_ issuer: String, _ paths: [String]) async throws {
         let http = ScriptedExchange(Array(repeating: Self.step(404), count: 5))
@@ -43,7 +51,8 @@ struct ServerMetadataTests {
     }
 
     @Test(arguments: [
-        step(500), step(503), step(204), .fail(wasSent: false), .fail(wasSent: true), step(200, "<html>"), step(200, "[]"),
+        step(500), step(503), step(204), .fail(wasSent: false), .fail(wasSent: true), step(200, "<html>"),
+        step(200, "[]"),
         step(200, ""), step(200, #"{"issuer":"a","issuer":"b"}"#), step(200, String(repeating: "[", count: 100_000)),
     ])
     func endsAtAnythingElse(_ step: ScriptedExchange.Step) async throws {
@@ -53,7 +62,8 @@ struct ServerMetadataTests {
     }
 
     @Test(arguments: [
-        "https://as.example/", "https://AS.example", "https://as.example:443", "https://as.example/p", "http://as.example",
+        "https://as.example/", "https://AS.example", "https://as.example:443", "https://as.example/p",
+        "http://as.example",
         "https://evil.example", "https://as.example ",
     ])
     func theIssuerIsTheSameByteForByte(_ named: String) async throws {
@@ -96,14 +106,19 @@ struct ServerMetadataTests {
         let hops = [Self.step(302, "", "/b"), Self.step(301, "", "https://as.example/c"), Self.step(308, "", "/d?e=f")]
         let http = ScriptedExchange(hops + [good])
         #expect(try await ServerMetadata(http: http).fetch(issuer: "https://as.example") != nil)
-        #expect(http.asked.map(\.url).suffix(3) == ["https://as.example/b", "https://as.example/c", "https://as.example/d?e=f"])
+        #expect(
+            http.asked.map(\.url).suffix(3) == [
+                "https://as.example/b", "https://as.example/c", "https://as.example/d?e=f",
+            ]
+        )
         let more = ScriptedExchange(hops + [Self.step(302, "", "/g"), good])
         #expect(try await refused(more).code == .unsafe)
         #expect(more.asked.count == 4)
     }
 
     @Test(arguments: [
-        "https://evil.example/", "//evil.example/", "http://as.example/", "https://as.example:8443/", "file:///etc/passwd",
+        "https://evil.example/", "//evil.example/", "http://as.example/", "https://as.example:8443/",
+        "file:///etc/passwd",
         "https://as.example@evil.example/",
     ])
     func followsNoRedirectToAnotherOrigin(_ location: String) async throws {
@@ -127,7 +142,9 @@ struct ServerMetadataTests {
         #expect(http.asked.map(\.url) == [place.text])
     }
 
-    @Test(arguments: [(200, "https://evil.example", VaultError.Code.unsafe), (200, "", .unsafe), (404, "", .configuration)])
+    @Test(arguments: [
+        (200, "https://evil.example", VaultError.Code.unsafe), (200, "", .unsafe), (404, "", .configuration),
+    ])
     func refusesAtANamedPlaceWhatIsAnothers(_ status: Int, _ issuer: String, _ code: VaultError.Code) async throws {
         let http = ScriptedExchange(status, Self.metadata(issuer))
         let error = await #expect(throws: VaultError.self) {

@@ -26,7 +26,8 @@ struct TokenAnswerTests {
         Case(200, "access_token=A&scope=repo%2Cgist&token_type=bearer", "granted"),
         // 5xx, 408, 3xx, no JSON, a web page, a truncated 200
         Case(500, "", "lost"), Case(502, "<html>bad gateway</html>", "lost"), Case(503, "", "lost"),
-        Case(503, "", "lost", [("Retry-After", "5")]), Case(408, "", "lost"), Case(302, "", "lost"), Case(307, "", "lost"),
+        Case(503, "", "lost", [("Retry-After", "5")]), Case(408, "", "lost"), Case(302, "", "lost"),
+        Case(307, "", "lost"),
         Case(304, "", "lost"), Case(200, "", "lost"), Case(200, "<html>sign in to the network</html>", "lost"),
         Case(204, "", "lost"), Case(200, #"{"access_token":"A","refresh_tok"#, "lost"), Case(200, "{}", "lost"),
         Case(200, "[]", "lost"), Case(200, "null", "lost"), Case(200, #""A""#, "lost"),
@@ -40,30 +41,42 @@ struct TokenAnswerTests {
         Case(200, #"{"access_token":"A","x":"\ud800"}"#, "lost"),
         Case(200, #"{"access_token":"A"} {"access_token":"B"}"#, "lost"),
         Case(200, String(repeating: "[", count: 100_000), "lost"),
-        Case(200, #"{"access_token":"A","x":"# + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + "}",
-             "lost"),
+        Case(
+            200,
+            #"{"access_token":"A","x":"# + String(repeating: "[", count: 40) + String(repeating: "]", count: 40) + "}",
+            "lost"
+        ),
         Case(200, "access_token=A&access_token=B", "lost"), Case(200, "access_token=A%0D%0A", "lost"),
         Case(200, #"{"access_token":"A","error":"invalid_grant"}"#, "lost"),
         Case(500, #"{"error":"invalid_grant"}"#, "lost"), Case(502, #"{"error":"invalid_client"}"#, "lost"),
         Case(200, #"{"error":{"code":"refresh_token_reused"}}"#, "lost"),
         Case(200, #"{"error":"line\nbreak"}"#, "lost"),
         // busy
-        Case(429, "", "busy"), Case(429, "<html>slow down</html>", "busy"), Case(429, #"{"error":"rate_limited"}"#, "busy"),
-        Case(400, #"{"error":"temporarily_unavailable"}"#, "busy"), Case(503, #"{"error":"temporarily_unavailable"}"#, "busy"),
+        Case(429, "", "busy"), Case(429, "<html>slow down</html>", "busy"),
+        Case(429, #"{"error":"rate_limited"}"#, "busy"),
+        Case(400, #"{"error":"temporarily_unavailable"}"#, "busy"),
+        Case(503, #"{"error":"temporarily_unavailable"}"#, "busy"),
         Case(500, #"{"error":"server_error"}"#, "busy"), Case(200, #"{"error":"server_error"}"#, "busy"),
         // misconfigured
-        Case(401, #"{"error":"invalid_client"}"#, "misconfigured"), Case(400, #"{"error":"unauthorized_client"}"#, "misconfigured"),
+        Case(401, #"{"error":"invalid_client"}"#, "misconfigured"),
+        Case(400, #"{"error":"unauthorized_client"}"#, "misconfigured"),
         Case(400, #"{"error":"unsupported_grant_type"}"#, "misconfigured"),
-        Case(400, #"{"error":"invalid_scope"}"#, "misconfigured"), Case(400, #"{"error":"invalid_target"}"#, "misconfigured"),
+        Case(400, #"{"error":"invalid_scope"}"#, "misconfigured"),
+        Case(400, #"{"error":"invalid_target"}"#, "misconfigured"),
         Case(200, "error=incorrect_client_credentials&error_description=The+client_id+is+wrong", "misconfigured"),
         // unclear
-        Case(400, "", "unclear"), Case(400, #"{"error":"invalid_request"}"#, "unclear"), Case(404, "not found", "unclear"),
+        Case(400, "", "unclear"), Case(400, #"{"error":"invalid_request"}"#, "unclear"),
+        Case(404, "not found", "unclear"),
         Case(403, "<html>", "unclear"), Case(400, #"{"error":{"code":1}}"#, "unclear"), Case(400, "{", "unclear"),
-        Case(400, #"{"error":"invalid_grant","error":"x"}"#, "unclear"), Case(400, #"{"error":"inv\u0000alid"}"#, "unclear"),
-        Case(401, #"{"message":"no"}"#, "unclear"), Case(400, #"{"error":"\#(String(repeating: "x", count: 129))"}"#, "unclear"),
+        Case(400, #"{"error":"invalid_grant","error":"x"}"#, "unclear"),
+        Case(400, #"{"error":"inv\u0000alid"}"#, "unclear"),
+        Case(401, #"{"message":"no"}"#, "unclear"),
+        Case(400, #"{"error":"\#(String(repeating: "x", count: 129))"}"#, "unclear"),
         // invalid_grant
-        Case(400, #"{"error":"invalid_grant"}"#, "invalidGrant"), Case(401, #"{"error":"invalid_grant"}"#, "invalidGrant"),
-        Case(200, #"{"error":"invalid_grant"}"#, "invalidGrant"), Case(403, #"{"error":"invalid_grant"}"#, "invalidGrant"),
+        Case(400, #"{"error":"invalid_grant"}"#, "invalidGrant"),
+        Case(401, #"{"error":"invalid_grant"}"#, "invalidGrant"),
+        Case(200, #"{"error":"invalid_grant"}"#, "invalidGrant"),
+        Case(403, #"{"error":"invalid_grant"}"#, "invalidGrant"),
         Case(400, #"{"error":"invalid_grant"}"#, "invalidGrant", [("Content-Type", "text/html")]),
         Case(200, "error=bad_refresh_token&error_description=x", "invalidGrant"),
         // any other
@@ -91,13 +104,18 @@ struct TokenAnswerTests {
         #expect(name(of: await refreshed(http)) == "lost")
     }
 
-    @Test(arguments: [
-        ("3600", .seconds(3600)), ("\"3600\"", .seconds(3600)), ("3599.9", .seconds(3599)), ("\" 60 \"", .seconds(60)),
-        ("0", .seconds(0)), ("-5", .seconds(0)), ("\"-5\"", .seconds(0)), ("-0.5", .seconds(0)), ("1e3", .seconds(1000)),
-        ("1e400", .seconds(TokenGrant.longestLifetime)), ("1e99999999", .seconds(TokenGrant.longestLifetime)),
-        ("1e-99999999", .seconds(0)), ("9223372036854775808", .seconds(TokenGrant.longestLifetime)),
-        ("\"soon\"", .unknown), ("\"\"", .unknown), ("null", .unknown), ("true", .unknown), ("{}", .unknown), ("[1]", .unknown),
-    ] as [(String, TokenGrant.Lifetime)])
+    @Test(
+        arguments: [
+            ("3600", .seconds(3600)), ("\"3600\"", .seconds(3600)), ("3599.9", .seconds(3599)),
+            ("\" 60 \"", .seconds(60)),
+            ("0", .seconds(0)), ("-5", .seconds(0)), ("\"-5\"", .seconds(0)), ("-0.5", .seconds(0)),
+            ("1e3", .seconds(1000)),
+            ("1e400", .seconds(TokenGrant.longestLifetime)), ("1e99999999", .seconds(TokenGrant.longestLifetime)),
+            ("1e-99999999", .seconds(0)), ("9223372036854775808", .seconds(TokenGrant.longestLifetime)),
+            ("\"soon\"", .unknown), ("\"\"", .unknown), ("null", .unknown), ("true", .unknown), ("{}", .unknown),
+            ("[1]", .unknown),
+        ] as [(String, TokenGrant.Lifetime)]
+    )
     func readsExpiresIn(_ text: String, _ expected: TokenGrant.Lifetime) async throws {
         let grant = try await granted(#"{"access_token":"A","expires_in":\#(text)}"#)
         #expect(grant.lifetime == expected)
@@ -108,7 +126,8 @@ struct TokenAnswerTests {
     }
 
     @Test(arguments: [
-        ("\"bearer\"", "Bearer", true), ("\"BEARER\"", "Bearer", true), ("\"dPoP\"", "DPoP", true), ("null", "Bearer", true),
+        ("\"bearer\"", "Bearer", true), ("\"BEARER\"", "Bearer", true), ("\"dPoP\"", "DPoP", true),
+        ("null", "Bearer", true),
         ("\"mac\"", "mac", false), ("\"ma\\u001bc\"", "mac", false),
     ])
     func readsTheTokenType(_ text: String, _ expected: String, _ isKnown: Bool) async throws {
@@ -131,11 +150,14 @@ struct TokenAnswerTests {
         #expect(grant.requestedAt == testTime)
     }
 
-    @Test(arguments: [
-        ("120", .seconds(120)), ("0", .seconds(0)), ("999999999999999999999", .seconds(3600)), ("7200", .seconds(3600)),
-        ("Fri, 02 Jan 2026 03:05:05 GMT", .seconds(60)), ("Fri, 02 Jan 2026 03:00:00 GMT", .seconds(0)),
-        ("Fri, 02 Jan 2099 03:05:05 GMT", .seconds(3600)), ("soon", nil), ("-1", nil), ("", nil),
-    ] as [(String, Duration?)])
+    @Test(
+        arguments: [
+            ("120", .seconds(120)), ("0", .seconds(0)), ("999999999999999999999", .seconds(3600)),
+            ("7200", .seconds(3600)),
+            ("Fri, 02 Jan 2026 03:05:05 GMT", .seconds(60)), ("Fri, 02 Jan 2026 03:00:00 GMT", .seconds(0)),
+            ("Fri, 02 Jan 2099 03:05:05 GMT", .seconds(3600)), ("soon", nil), ("-1", nil), ("", nil),
+        ] as [(String, Duration?)]
+    )
     func readsRetryAfter(_ value: String, _ expected: Duration?) async {
         guard case .busy(_, let found) = await refreshed(ScriptedExchange(429, "", [("Retry-After", value)])) else {
             Issue.record("not busy")
@@ -147,7 +169,9 @@ struct TokenAnswerTests {
     @Test func showsAnErrorTextOnOneLineWithoutWhatATerminalActsUpon() async {
         let long = String(repeating: "x", count: 5000)
         for description in [#"a\u001b[31m\r\nb\u202e"#, long] {
-            let answer = await refreshed(ScriptedExchange(400, #"{"error":"invalid_grant","error_description":"\#(description)"}"#))
+            let answer = await refreshed(
+                ScriptedExchange(400, #"{"error":"invalid_grant","error_description":"\#(description)"}"#)
+            )
             guard case .invalidGrant(let error) = answer else {
                 Issue.record("\(answer)")
                 continue
@@ -159,7 +183,10 @@ struct TokenAnswerTests {
 }
 
 func refreshed(_ http: ScriptedExchange) async -> TokenEndpointAnswer {
-    let request = TokenRequest(endpoint: url("https://as.example/token"), client: OAuthClient(id: "c", authentication: .none))
+    let request = TokenRequest(
+        endpoint: url("https://as.example/token"),
+        client: OAuthClient(id: "c", authentication: .none)
+    )
     return await TokenEndpoint(http: http, clock: stoppedClock)
         .refresh(RefreshRequest(refreshToken: secret("R"), request: request))
 }

@@ -125,7 +125,8 @@ package struct AsyncHTTPExchange: HTTPExchange {
             tlsConfiguration: tls,
             // RFC 9700 §4.12: a redirected token request would show the token to another host.
             redirectConfiguration: .disallow,
-            timeout: .init(connect: TimeAmount(request.connectTimeout)),
+            // The deadline of the whole does not end an attempt to connect.
+            timeout: .init(connect: TimeAmount(min(request.connectTimeout, request.timeout))),
             decompression: .disabled
         )
         configuration.httpVersion = .http1Only
