@@ -30,6 +30,8 @@ struct AnswerMembers {
         if case .form = source { true } else { false }
     }
 
+    /// The error code, where there is a well-formed one.
+    ///
     /// RFC 6749 §5.2: "Values for the "error" parameter MUST NOT include characters outside the set
     /// %x20-21 / %x23-5B / %x5D-7E."
     var errorCode: String? {

@@ -127,6 +127,8 @@ struct TokenAnswerReader {
         }
     }
 
+    /// What `expires_in` says.
+    ///
     /// RFC 6749 §5.1: `expires_in` is a number of seconds. PayPal sends a string.
     private func lifetime(_ members: AnswerMembers) -> TokenGrant.Lifetime {
         guard let text = members.number("expires_in") else { return .unknown }

@@ -16,8 +16,9 @@ package struct TokenGrant: Sendable {
     /// RFC 8693 §2.2.1.
     package var issuedTokenType: String?
 
-    /// RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
+    /// Whether the access token may be used.
     ///
+    /// RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
     /// Such a grant is not refused where it is read, since it may carry the only refresh token there is: whoever gets
     /// one keeps its refresh token first, and then refuses to hand out the access token.
     package var hasKnownType: Bool { tokenType == "Bearer" || tokenType == "DPoP" }
