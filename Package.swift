@@ -61,7 +61,9 @@ let package = Package(
         .target(name: "StrictJSON", dependencies: ["VaultAPI", "VaultCrypto"], swiftSettings: strict),
         .target(
             name: "Providers",
-            dependencies: ["VaultAPI", "StrictJSON", "VaultCrypto", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "VaultAPI", "StrictJSON", "VaultCrypto", "PrivateFiles", .product(name: "Yams", package: "Yams"),
+            ],
             resources: [.embedInCode("presets.json")],
             swiftSettings: strict
         ),
@@ -169,7 +171,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "ProvidersTests", dependencies: ["Providers", "VaultAPI"], swiftSettings: strict),
+        .testTarget(
+            name: "ProvidersTests",
+            dependencies: ["Providers", "VaultAPI", "VaultCrypto", "TestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "TokenBrokerTests",
             dependencies: [

@@ -38,6 +38,8 @@ package struct ProviderPreset: Sendable, Hashable {
     package var exchange: Exchange?
     /// Departures from the RFCs, each with its reason; the words are those of `TokenRequestQuirk`.
     package var quirks: [Quirk] = []
+    /// What else departs from the RFCs, a sentence each, for whoever reads; nothing decides by them.
+    package var notes: [String] = []
     /// The page where a user registers a client of their own, where one is needed.
     package var registrationPage: String?
     /// Hosts whose resources the tokens are for; an authenticator sends them nowhere else.
@@ -47,6 +49,18 @@ package struct ProviderPreset: Sendable, Hashable {
         package var name: String
         package var about: String
         package var preset: String?
+        /// What its values may be.
+        package var kind: Kind
+
+        /// The kinds of values, each with its own check.
+        package enum Kind: String, Sendable, CaseIterable {
+            /// An origin: `https://host`, or a bare host.
+            case host
+            /// A URL with a path, such as an issuer's.
+            case url
+            /// One path segment of letters, digits, `.`, `-` and `_`.
+            case word
+        }
     }
 
     package struct Pair: Sendable, Hashable {

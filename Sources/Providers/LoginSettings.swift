@@ -1,0 +1,87 @@
+internal import PrivateFiles
+internal import StrictJSON
+package import VaultAPI
+package import VaultCrypto
+
+/// How to log in to one entry, as `oauth/<name>.yaml` says it.
+///
+/// The first five fields are those of Moat's files, which are taken as they are; the others are the vault's own.
+package struct LoginSettings: Sendable {
+    package var authorizationURL: String?
+    package var tokenURL: String?
+    package var clientID: String?
+    /// Held in locked memory from here on.
+    package var clientSecret: SharedSecret?
+    package var scopes: [String]?
+    /// A preset's name.
+    package var provider: String?
+    package var issuer: String?
+    /// The resource to begin discovery at: an MCP server.
+    package var url: String?
+    package var deviceURL: String?
+    package var revocationURL: String?
+    /// RFC 8707.
+    package var resource: String?
+    /// RFC 7591, `token_endpoint_auth_method`.
+    package var clientAuthentication: String?
+    package var scopeSeparator: String?
+    /// Values for the preset's `{…}`.
+    package var parameters: [String: String] = [:]
+
+    /// The names of the fields, Moat's first.
+    private static let fields = [
+        "auth_url", "token_url", "client_id", "client_secret", "scopes", "provider", "issuer", "url", "device_url",
+        "revocation_url", "resource", "client_auth", "scope_separator", "parameters",
+    ]
+
+    /// Reads a file; `nil` where there is none.
+    ///
+    /// - Throws: `.configuration` naming file, line and field; `.unsafe` for a link, a foreign owner, a file that
+    ///   others may write, or one with a client secret that others may read; `.unavailable` if it cannot be read.
+    package static func read(_ path: String) throws(VaultError) -> LoginSettings? {
+        guard let read = try SettingsFile.read(path) else { return nil }
+        let settings = try LoginSettings(yaml: read.bytes, subject: path)
+        guard settings.clientSecret == nil || !read.isReadableByOthers else {
+            throw VaultError(
+                .unsafe,
+                "\(printable(path)): others can read it, and it holds a client secret",
+                hint: "chmod 600 \(shellQuoted(path))"
+            )
+        }
+        return settings
+    }
+
+    /// Reads the text of a file.
+    ///
+    /// - Parameter subject: The path, for errors.
+    package init(yaml: [UInt8], subject: String) throws(VaultError) {
+        let map = try YAMLMap(yaml, subject: subject)
+        try map.requireKnown(Self.fields)
+        authorizationURL = try map.text("auth_url")
+        tokenURL = try map.text("token_url")
+        clientID = try map.text("client_id")
+        if let secret = try map.text("client_secret") {
+            do throws(CryptoError) {
+                clientSecret = SharedSecret(try SecretBytes(Array(secret.utf8)))
+            } catch {
+                throw VaultError(
+                    .failed,
+                    "\(printable(subject)): the client secret cannot be held in memory: \(error.message)"
+                )
+            }
+        }
+        scopes = try map.texts("scopes")
+        provider = try map.text("provider")
+        issuer = try map.text("issuer")
+        url = try map.text("url")
+        deviceURL = try map.text("device_url")
+        revocationURL = try map.text("revocation_url")
+        resource = try map.text("resource")
+        clientAuthentication = try map.word("client_auth", of: ProviderPreset.authenticationMethods)
+        scopeSeparator = try map.word("scope_separator", of: ProviderPreset.separators)
+        for pair in try map.pairs("parameters") { parameters[pair.name] = pair.value }
+        guard parameters.isEmpty || provider != nil else {
+            throw map.fault("parameters", "fills in a provider's parameters, and there is no provider")
+        }
+    }
+}

@@ -1,0 +1,106 @@
+internal import Glibc
+internal import PrivateFiles
+internal import StrictJSON
+internal import VaultAPI
+
+/// A file that a user wrote for the vault to read: small, of their own, and nobody else's to change.
+enum SettingsFile {
+    /// More than any settings or provider needs.
+    static let longest = 64 << 10
+
+    /// The file's bytes; `nil` where there is none.
+    ///
+    /// - Throws: `.unsafe` for a link, a foreign owner or a file that others may write, `.configuration` for what is no
+    ///   file or too long, `.unavailable` if it cannot be read.
+    static func read(_ path: String) throws(VaultError) -> (bytes: [UInt8], isReadableByOthers: Bool)? {
+        do throws(FileError) {
+            // lstat first: opening a device or FIFO can have effects of its own.
+            guard let before = try FileStatus.of(path) else { return nil }
+            if before.kind == .symbolicLink { throw unsafe(path, "is a symbolic link, expected a file") }
+            guard before.kind == .regular else { throw unusable(path, "is \(before.kind.rawValue), expected a file") }
+            let descriptor = try Descriptor.open(path)
+            let status = try descriptor.status()
+            guard status.kind == .regular else { throw unusable(path, "is \(status.kind.rawValue), expected a file") }
+            try requireOwn(status, path)
+            guard status.size <= longest else { throw tooLong(path, Int(status.size)) }
+            var bytes = [UInt8](repeating: 0, count: longest + 1)
+            var failure: FileError?
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                do throws(FileError) { return try descriptor.read(into: buffer) } catch { failure = error }
+                return 0
+            }
+            if let failure { throw failure }
+            // It may have grown since its length was asked for.
+            guard count <= longest else { throw tooLong(path, count) }
+            return (Array(bytes.prefix(count)), status.mode & 0o044 != 0)
+        } catch {
+            if error.code == .absent { return nil }
+            throw VaultError(error, path)
+        }
+    }
+
+    /// The names in a directory of the user's, sorted by their bytes; empty where there is none.
+    static func names(in path: String) throws(VaultError) -> [String] {
+        do throws(FileError) {
+            let path = PrivateFiles.withoutTrailingSlashes(path)
+            guard let status = try FileStatus.of(path) else { return [] }
+            if status.kind == .symbolicLink { throw unsafe(path, "is a symbolic link, expected a directory") }
+            guard status.kind == .directory else {
+                throw unusable(path, "is \(status.kind.rawValue), expected a directory")
+            }
+            try requireOwn(status, path)
+            guard let directory = opendir(path) else { throw FileError.system("list", path) }
+            defer { closedir(directory) }
+            var names: [String] = []
+            while let entry = readdir(directory) {
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                }
+                if !name.hasPrefix(".") { names.append(name) }
+            }
+            return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        } catch {
+            if error.code == .absent { return [] }
+            throw VaultError(error, path)
+        }
+    }
+
+    private static func requireOwn(_ status: FileStatus, _ path: String) throws(FileError) {
+        // What root put there, an administrator did.
+        guard !status.isForeign || status.owner == 0 else {
+            throw unsafe(path, "belongs to user \(status.owner), expected \(geteuid())")
+        }
+        guard status.mode & 0o022 == 0 else {
+            throw FileError(
+                .unsafe,
+                path,
+                "has mode 0\(String(status.mode, radix: 8)): others can write it, and so choose where tokens go",
+                hint: "chmod go-w \(shellQuoted(path))"
+            )
+        }
+    }
+
+    private static func unsafe(_ path: String, _ message: String) -> FileError {
+        FileError(.unsafe, path, message, hint: "look at it with: ls -ld \(shellQuoted(path))")
+    }
+
+    private static func unusable(_ path: String, _ message: String) -> FileError {
+        FileError(.exists, path, message, hint: "look at it with: ls -ld \(shellQuoted(path))")
+    }
+
+    private static func tooLong(_ path: String, _ count: Int) -> FileError {
+        FileError(.tooLarge, path, "has \(count) bytes or more, expected \(longest) at most")
+    }
+}
+
+extension VaultError {
+    fileprivate init(_ error: FileError, _ path: String) {
+        let code: Code =
+            switch error.code {
+            case .unsafe: .unsafe
+            case .tooLarge, .exists: .configuration
+            default: .unavailable
+            }
+        self.init(code, "\(printable(path)): \(error.message)", hint: error.hint, underlying: error)
+    }
+}
