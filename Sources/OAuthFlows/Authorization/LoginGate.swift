@@ -13,26 +13,30 @@ final class LoginGate: Sendable {
     }
 
     private struct State {
+        var attempt: LoginAttempt?
         var isUsed = false
         var noted: Set<LoginAttempt.Stray> = []
     }
 
-    private let attempt: LoginAttempt
     private let note: @Sendable (String) -> Void
     private let state = Mutex(State())
     private let answers: AsyncStream<LoginAttempt.Verdict>
     private let deliver: AsyncStream<LoginAttempt.Verdict>.Continuation
 
-    init(_ attempt: LoginAttempt, note: @escaping @Sendable (String) -> Void) {
-        self.attempt = attempt
+    /// A gate that knows no attempt yet, and lets nothing through.
+    init(note: @escaping @Sendable (String) -> Void) {
         self.note = note
         (answers, deliver) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
     }
+
+    /// Says which attempt it guards; the port had to be known before there could be one.
+    func arm(with attempt: LoginAttempt) { state.withLock { $0.attempt = attempt } }
 
     /// Judges one query.
     ///
     /// - Returns: Whether it was the answer of this login; then it is used up.
     func offer(_ query: some StringProtocol) -> Bool {
+        guard let attempt = state.withLock({ $0.isUsed ? nil : $0.attempt }) else { return false }
         let verdict = CallbackQuery(query).map(attempt.judge) ?? .stray(.malformed)
         if case .stray(let stray) = verdict {
             tell(stray)
