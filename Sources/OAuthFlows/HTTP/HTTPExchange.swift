@@ -47,6 +47,9 @@ package struct HTTPResponse: Sendable {
     package var status: Int
     package var fields: [(name: String, value: String)]
     package var body: SharedSecret
+    /// Whether the answer stated its own length (RFC 9112 §6.3); one that ends where the connection does may have been
+    /// cut without anyone noticing.
+    package var isDelimited = true
 
     package init(status: Int, fields: [(name: String, value: String)], body: SharedSecret) {
         self.status = status

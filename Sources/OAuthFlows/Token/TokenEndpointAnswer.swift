@@ -27,7 +27,7 @@ package struct TokenErrorResponse: Sendable, Hashable {
     package let error: String
     /// For a person; control characters taken out, at most 512 characters.
     package let description: String?
-    /// The status it came with.
+    /// The status it came with; 0 where the client found the fault itself and sent nothing.
     package let status: Int
 
     package init(error: String, description: String?, status: Int) {

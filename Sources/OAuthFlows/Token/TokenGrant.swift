@@ -4,7 +4,7 @@ package import VaultCrypto
 /// What a token endpoint granted (RFC 6749 §5.1).
 package struct TokenGrant: Sendable {
     package var accessToken: SharedSecret
-    /// `Bearer` or `DPoP`, in the spelling of the RFCs.
+    /// `Bearer` or `DPoP`, in the spelling of the RFCs; else what the server named, in printable ASCII.
     package var tokenType: String
     package var refreshToken: SharedSecret?
     package var idToken: SharedSecret?
@@ -15,6 +15,12 @@ package struct TokenGrant: Sendable {
     package var requestedAt: Timestamp
     /// RFC 8693 §2.2.1.
     package var issuedTokenType: String?
+
+    /// RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
+    ///
+    /// Such a grant is not refused where it is read, since it may carry the only refresh token there is: whoever gets
+    /// one keeps its refresh token first, and then refuses to hand out the access token.
+    package var hasKnownType: Bool { tokenType == "Bearer" || tokenType == "DPoP" }
 
     /// RFC 6749 §5.1, `expires_in`.
     package enum Lifetime: Hashable, Sendable {
