@@ -3,19 +3,19 @@ package import VaultCrypto
 
 /// An assertion that somebody else has made, as a grant (RFC 7523 §2.1): nobody is asked.
 package struct AssertionFlow: AuthorizationFlow {
-    private let requests: any ClientRequests
+    private let requests: ClientRequests
     private let assertion: SharedSecret
-    private let scope: String?
-    private let resource: String?
 
-    /// - Parameter assertion: The JWT, as it goes into the request.
-    package init(requests: any ClientRequests, assertion: SharedSecret, scope: String?, resource: String?) {
+    /// - Parameters:
+    ///   - requests: With the scope and the resource that are asked for.
+    ///   - assertion: The JWT, as it goes into the request.
+    package init(requests: ClientRequests, assertion: SharedSecret) {
         (self.requests, self.assertion) = (requests, assertion)
-        (self.scope, self.resource) = (scope, resource)
     }
 
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
-        let reply = await requests.grant(.assertion(assertion, scope: scope, resource: resource))
+        let assertion = assertion
+        let reply = await requests.ask { endpoint, request in await endpoint.assertion(assertion, request) }
         if Task.isCancelled { throw .loginInterrupted }
         return try reply.answer.grantForLogin()
     }

@@ -17,16 +17,12 @@ package struct BrowserFlow: AuthorizationFlow {
         package var scopes: [String] = []
         /// A space, or a comma where a server wants one.
         package var scopeSeparator = " "
-        /// RFC 8707; the same text in every request.
-        package var resource: String?
         package var redirect = LoopbackRedirect()
         /// Further parameters of the authorization request, from a preset.
         package var parameters: [(name: String, value: String)] = []
         package var pkce = PKCERule.required
         /// Whether to use pushed authorization requests (RFC 9126) where the server offers but does not require them.
         package var pushesRequest = false
-        /// RFC 9449 §10: the thumbprint of the key that the tokens are to be bound to.
-        package var dpopThumbprint: String?
         /// OpenID Connect Core §11 has `offline_access` ignored without `prompt=consent`.
         package var asksConsentForOfflineAccess = true
         /// How long a person may take.
@@ -36,20 +32,17 @@ package struct BrowserFlow: AuthorizationFlow {
     }
 
     private let server: AuthorizationServer
-    private let client: OAuthClient
-    private let requests: any ClientRequests
+    private let requests: ClientRequests
     private let options: Options
-    private let clock: VaultClock
 
+    /// - Parameter requests: To this server's token endpoint, for this client, with the resource and the DPoP key that
+    ///   the authorization request names too.
     package init(
         server: AuthorizationServer,
-        client: OAuthClient,
-        requests: any ClientRequests,
-        options: Options,
-        clock: VaultClock = VaultClock()
+        requests: ClientRequests,
+        options: Options
     ) {
-        (self.server, self.client, self.requests) = (server, client, requests)
-        (self.options, self.clock) = (options, clock)
+        (self.server, self.requests, self.options) = (server, requests, options)
     }
 
     /// Shows the URL, waits for the browser or a pasted answer, and exchanges the code.
@@ -83,7 +76,7 @@ package struct BrowserFlow: AuthorizationFlow {
         gate.arm(with: attempt)
         await interaction.show(.browser(url: url))
         let pasting = readPastedLines(into: gate, attempt, interaction)
-        let outcome = await gate.outcome(within: options.timeout, on: clock.pauses)
+        let outcome = await gate.outcome(within: options.timeout, on: requests.clock.pauses)
         // Not waited for: what reads a terminal need not heed a cancellation.
         pasting?.cancel()
         switch outcome {
@@ -127,20 +120,23 @@ package struct BrowserFlow: AuthorizationFlow {
         return endpoint
     }
 
+    /// 256 random bits: RFC 6749 §10.10 wants a chance of a guess of at most 2^-128, 2^-160 if it can be had.
+    private static func randomText() -> String { base64URL(randomBytes(32)) }
+
     private func makeAttempt(port: Int) throws(VaultError) -> LoginAttempt {
         let verifier: CodeVerifier
         do {
             verifier = try CodeVerifier()
         } catch { throw VaultError(.failed, "cannot make a code verifier: \(error.message)", underlying: error) }
         return LoginAttempt(
-            state: RandomText.make(),
+            state: Self.randomText(),
             verifier: verifier,
-            nonce: options.scopes.contains("openid") ? RandomText.make() : nil,
+            nonce: options.scopes.contains("openid") ? Self.randomText() : nil,
             issuer: server.issuer,
             sendsIssuer: server.sendsIssuer,
             redirect: options.redirect.uri(port: port),
-            client: client.id,
-            resource: options.resource,
+            client: requests.request.client.id,
+            resource: requests.request.resource,
             scope: options.scopes.isEmpty ? nil : options.scopes.joined(separator: options.scopeSeparator)
         )
     }
@@ -152,7 +148,7 @@ package struct BrowserFlow: AuthorizationFlow {
         {
             further.append(("prompt", "consent"))
         }
-        let request = try AuthorizationRequest(of: attempt, further: further, dpopThumbprint: options.dpopThumbprint)
+        let request = try AuthorizationRequest(of: attempt, further: further, dpopThumbprint: requests.request.dpopKey?.thumbprint)
         var parameters = request.parameters
         if server.requiresPushedAuthorizationRequests || options.pushesRequest {
             parameters = try await push(parameters)
@@ -169,11 +165,8 @@ package struct BrowserFlow: AuthorizationFlow {
                     + (server.requiresPushedAuthorizationRequests ? "required there" : "asked for")
             )
         }
-        let response: HTTPResponse
-        do {
-            // The client's id is among what authenticates it.
-            response = try await requests.post(parameters.filter { $0.0 != "client_id" }, to: endpoint)
-        } catch { throw VaultError(.temporary, error.message, hint: "try again") }
+        // The client's id is among what authenticates it.
+        let response = try await requests.post(parameters.filter { $0.0 != "client_id" }, to: endpoint)
         let document = try? JSONDocument(response.body, subject: "the answer to the pushed authorization request")
         // RFC 9126 §2.2: 201; some servers say 200.
         guard response.status == 201 || response.status == 200 else {
@@ -183,7 +176,7 @@ package struct BrowserFlow: AuthorizationFlow {
             throw VaultError(.temporary, "the answer to the pushed authorization request holds no request_uri")
         }
         // RFC 9126 §4
-        return [("client_id", client.id), ("request_uri", uri)]
+        return [("client_id", requests.request.client.id), ("request_uri", uri)]
     }
 
     // MARK: - While the browser is open
@@ -208,14 +201,14 @@ package struct BrowserFlow: AuthorizationFlow {
     // MARK: - After it
 
     private func exchange(_ code: SharedSecret, of attempt: LoginAttempt) async throws(VaultError) -> TokenGrant {
-        let reply = await requests.grant(
-            .authorizationCode(
+        let reply = await requests.ask { endpoint, request in
+            await endpoint.authorizationCode(
                 code,
                 verifier: attempt.verifier.secret,
-                redirect: attempt.redirect,
-                resource: attempt.resource
+                redirectURI: attempt.redirect,
+                request
             )
-        )
+        }
         let grant: TokenGrant
         do {
             grant = try reply.answer.grantForLogin()

@@ -56,7 +56,7 @@ package enum CallbackPage: Sendable, Hashable {
         ("X-Frame-Options", "DENY"),
     ]
 
-    private static let styleHash = Array(style.utf8).withUnsafeBytes { RandomText.text(sha256($0), .standard) }
+    private static let styleHash = base64(Array(style.utf8).withUnsafeBytes { sha256($0) })
 
     private static let style = """
         :root{color-scheme:light dark;--back:#f4f5f7;--card:#fff;--line:#dfe2e8;--text:#1b1f27;--soft:#565e6c;\

@@ -8,28 +8,25 @@ package struct DeviceFlow: AuthorizationFlow {
     package struct Options: Sendable {
         package var scopes: [String] = []
         package var scopeSeparator = " "
-        package var resource: String?
 
         package init() {}
     }
 
     private let server: AuthorizationServer
-    private let requests: any ClientRequests
+    private let requests: ClientRequests
     private let options: Options
-    private let clock: VaultClock
 
     /// - Parameter server: Its device authorization endpoint may come from `--device-url`: metadata often lacks it.
     package init(
         server: AuthorizationServer,
-        requests: any ClientRequests,
-        options: Options = Options(),
-        clock: VaultClock = VaultClock()
+        requests: ClientRequests,
+        options: Options = Options()
     ) {
-        (self.server, self.requests, self.options, self.clock) = (server, requests, options, clock)
+        (self.server, self.requests, self.options) = (server, requests, options)
     }
 
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
-        try await grant(asking: interaction, on: clock.pauses)
+        try await grant(asking: interaction, on: requests.clock.pauses)
     }
 
     private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError) -> TokenGrant
@@ -52,9 +49,9 @@ package struct DeviceFlow: AuthorizationFlow {
             )
         )
         let polling = DevicePolling(interval: device.interval, lifetime: device.lifetime)
-        let (requests, resource) = (requests, options.resource)
+        let requests = requests
         return try await polling.run(on: clock, from: start) { () async throws(VaultError) in
-            let reply = await requests.grant(.deviceCode(device.code, resource: resource))
+            let reply = await requests.ask { endpoint, request in await endpoint.deviceCode(device.code, request) }
             if Task.isCancelled { throw .loginInterrupted }
             guard reply.wasAnswered else { return .unanswered }
             // By the code alone: servers send these with 400, 403 and 404.
@@ -71,14 +68,8 @@ package struct DeviceFlow: AuthorizationFlow {
         if !options.scopes.isEmpty {
             parameters.append(("scope", options.scopes.joined(separator: options.scopeSeparator)))
         }
-        if let resource = options.resource { parameters.append(("resource", resource)) }
-        let response: HTTPResponse
-        do {
-            response = try await requests.post(parameters, to: endpoint)
-        } catch {
-            if Task.isCancelled { throw .loginInterrupted }
-            throw VaultError(.temporary, error.message, hint: "try again")
-        }
+        if let resource = requests.request.resource { parameters.append(("resource", resource)) }
+        let response = try await requests.post(parameters, to: endpoint)
         let document = try? JSONDocument(response.body, subject: "the device authorization response")
         guard response.status == 200, document?.root.has("device_code") == true else {
             throw ServerRefusal(response, document, "the device authorization request").error

@@ -1,31 +1,57 @@
 package import VaultAPI
-internal import VaultCrypto
 
 /// Another flow, and then a token exchange (RFC 8693) of what it granted.
 package struct ExchangingFlow: AuthorizationFlow {
-    private let flow: any AuthorizationFlow
-    private let requests: any ClientRequests
-    private let exchange: TokenExchange
-    private let isOptional: Bool
+    /// The exchange, as a preset asks for it.
+    package struct Step: Sendable {
+        /// Which token is exchanged.
+        package enum Subject: String, Sendable {
+            case accessToken = "access_token"
+            case idToken = "id_token"
+        }
 
-    /// - Parameter isOptional: Whether the first grant serves where the exchange is refused.
-    package init(
-        _ flow: any AuthorizationFlow,
-        then exchange: TokenExchange,
-        requests: any ClientRequests,
-        isOptional: Bool
-    ) {
-        (self.flow, self.exchange) = (flow, exchange)
-        (self.requests, self.isOptional) = (requests, isOptional)
+        package var subject: Subject
+        package var requestedTokenType: String?
+        package var audience: String?
+        /// Further parameters: OpenAI's `requested_token`.
+        package var parameters: [(name: String, value: String)] = []
+        /// Whether the first grant serves where the exchange is refused.
+        package var isOptional = false
+
+        package init(_ subject: Subject) { self.subject = subject }
+
+        /// An API key of OpenAI for its id token.
+        package static var openAIKey: Step {
+            var step = Step(.idToken)
+            step.parameters = [("requested_token", "openai-api-key")]
+            step.isOptional = true
+            return step
+        }
+    }
+
+    private let flow: any AuthorizationFlow
+    private let requests: ClientRequests
+    private let step: Step
+
+    package init(_ flow: any AuthorizationFlow, then step: Step, requests: ClientRequests) {
+        (self.flow, self.step, self.requests) = (flow, step, requests)
     }
 
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let first = try await flow.grant(asking: interaction)
-        guard let subject = exchange.subject == .idToken ? first.idToken : first.accessToken else {
-            if isOptional { return first }
-            throw VaultError(.failed, "the grant holds no \(exchange.subject.rawValue), which was to be exchanged")
+        guard let subject = step.subject == .idToken ? first.idToken : first.accessToken else {
+            if step.isOptional { return first }
+            throw VaultError(.failed, "the grant holds no \(step.subject.rawValue), which was to be exchanged")
         }
-        let reply = await requests.grant(.exchange(exchange, subject: subject))
+        let type = step.subject == .idToken ? TokenExchange.idTokenType : TokenExchange.accessTokenType
+        var exchange = TokenExchange(subjectToken: subject, subjectTokenType: type)
+        (exchange.requestedTokenType, exchange.audience) = (step.requestedTokenType, step.audience)
+        let wanted = exchange
+        let reply = await requests.ask { endpoint, request in
+            var request = request
+            request.extraParameters += step.parameters
+            return await endpoint.exchange(wanted, request)
+        }
         if Task.isCancelled { throw .loginInterrupted }
         do {
             var second = try reply.answer.grantForLogin()
@@ -34,7 +60,7 @@ package struct ExchangingFlow: AuthorizationFlow {
             second.idToken = second.idToken ?? first.idToken
             return second
         } catch {
-            guard isOptional else { throw error }
+            guard step.isOptional else { throw error }
             interaction.note("the token exchange failed; the access token is used as it is: \(error.message)")
             return first
         }

@@ -29,10 +29,7 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
 
     private let variant: Variant
     private let issuer: String
-    private let clientID: String
-    private let exchange: any HTTPExchange
-    private let requests: any ClientRequests
-    private let clock: VaultClock
+    private let requests: ClientRequests
 
     /// - Parameters:
     ///   - issuer: `https://auth.openai.com`, without a slash at its end.
@@ -40,17 +37,13 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
     package init(
         _ variant: Variant,
         issuer: String = "https://auth.openai.com",
-        clientID: String,
-        exchange: any HTTPExchange,
-        requests: any ClientRequests,
-        clock: VaultClock = VaultClock()
+        requests: ClientRequests
     ) {
-        (self.variant, self.issuer, self.clientID) = (variant, issuer, clientID)
-        (self.exchange, self.requests, self.clock) = (exchange, requests, clock)
+        (self.variant, self.issuer, self.requests) = (variant, issuer, requests)
     }
 
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
-        try await grant(asking: interaction, on: clock.pauses)
+        try await grant(asking: interaction, on: requests.clock.pauses)
     }
 
     private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError) -> TokenGrant
@@ -84,13 +77,14 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
 
     private func authorize() async throws(VaultError) -> Device {
         let url = try EndpointURL("\(variant.base(issuer))/usercode", as: "OpenAI's user code endpoint")
+        let body = try Self.json([("client_id", requests.request.client.id)])
         let response: HTTPResponse
         do {
-            response = try await post(try Self.json([("client_id", clientID)]), to: url)
-        } catch let failure as HTTPFailure {
+            response = try await post(body, to: url)
+        } catch {
             if Task.isCancelled { throw .loginInterrupted }
-            throw VaultError(.temporary, failure.message, hint: "try again")
-        } catch { throw .loginInterrupted }
+            throw VaultError(.temporary, error.message, hint: "try again")
+        }
         guard response.status != 404 else {
             throw VaultError(
                 .configuration,
@@ -118,15 +112,17 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
             guard let root = document?.root, let code = try root.token("authorization_code")?.secret() else {
                 return .pending
             }
-            let verifier = try root.token("code_verifier")?.secret()
-            let reply = await requests.grant(
-                .authorizationCode(
-                    SharedSecret(code),
-                    verifier: verifier.map(Self.shared),
-                    redirect: variant.redirect(issuer),
-                    resource: nil
+            let verifier = try Self.verifier(root)
+            let shared = SharedSecret(code)
+            let reply = await requests.ask { endpoint, request in
+                await endpoint.authorizationCode(
+                    shared,
+                    verifier: verifier,
+                    redirectURI: variant.redirect(issuer),
+                    request
                 )
-            )
+            }
+            if Task.isCancelled { throw .loginInterrupted }
             return .done(try reply.answer.grantForLogin())
         default: throw ServerRefusal(response, document, "OpenAI's device login").error
         }
@@ -136,29 +132,19 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
         var request = HTTPRequest(.post, url)
         request.fields = [("Content-Type", "application/json"), ("Accept", "application/json")]
         request.body = body
-        return try await exchange.send(request)
+        return try await requests.http.send(request)
+    }
+
+    private static func verifier(_ root: JSONValue) throws(VaultError) -> SharedSecret? {
+        guard let value = try root.token("code_verifier") else { return nil }
+        return SharedSecret(try value.secret())
     }
 
     /// An object of strings.
-    private static func json(_ members: [(String, String)]) throws(VaultError) -> SharedSecret {
-        let pairs = members.map { "\"\($0.0)\":\"\(escaped($0.1))\"" }
+    private static func json(_ members: [(name: String, value: String)]) throws(VaultError) -> SharedSecret {
+        let text = jsonObject(members.map { ($0.name, .text($0.value)) })
         do {
-            return SharedSecret(try SecretBytes(Array("{\(pairs.joined(separator: ","))}".utf8)))
+            return SharedSecret(try SecretBytes(Array(text.utf8)))
         } catch { throw VaultError(.failed, "no memory for a request: \(error.message)", underlying: error) }
     }
-
-    /// RFC 8259 §7.
-    private static func escaped(_ text: String) -> String {
-        text.unicodeScalars.reduce(into: "") { escaped, scalar in
-            switch scalar {
-            case "\"", "\\": escaped += "\\\(scalar)"
-            case "\u{0}"..<"\u{20}":
-                let digits = String(scalar.value, radix: 16)
-                escaped += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: escaped.unicodeScalars.append(scalar)
-            }
-        }
-    }
-
-    private static func shared(_ bytes: consuming SecretBytes) -> SharedSecret { SharedSecret(bytes) }
 }
