@@ -1,0 +1,18 @@
+/// A line that a person pasted because the browser runs on another machine, where the redirect leads nowhere.
+enum PastedAnswer {
+    /// The query in it: of the redirected URL, or by itself; `nil` where it is neither.
+    static func query(of line: String, redirect: String) -> String? {
+        var text = String(line.drop(while: \.isWhitespace))
+        while text.last?.isWhitespace == true { text.removeLast() }
+        // Browsers keep what some servers append (`#_=_`).
+        if let fragment = text.firstIndex(of: "#") { text = String(text[..<fragment]) }
+        guard let mark = text.firstIndex(of: "?") else {
+            let names = text.split(separator: "&").map { $0.prefix { $0 != "=" } }
+            return names.contains("state") ? text : nil
+        }
+        let query = String(text[text.index(after: mark)...])
+        let base = text[..<mark]
+        // Address bars leave the scheme out.
+        return base.isEmpty || base == redirect || "http://\(base)" == redirect ? query : nil
+    }
+}
