@@ -1,3 +1,5 @@
+internal import PrivateFiles
+internal import StrictJSON
 package import VaultAPI
 package import VaultCrypto
 
@@ -34,16 +36,16 @@ package struct LoginSettings: Sendable {
 
     /// Reads a file; `nil` where there is none.
     ///
-    /// - Throws: `.configuration` naming file, line and field; `.unsafe` for a link, a foreign owner, a file that others
-    ///   may write, or one with a client secret that others may read; `.unavailable` if it cannot be read.
+    /// - Throws: `.configuration` naming file, line and field; `.unsafe` for a link, a foreign owner, a file that
+    ///   others may write, or one with a client secret that others may read; `.unavailable` if it cannot be read.
     package static func read(_ path: String) throws(VaultError) -> LoginSettings? {
         guard let read = try SettingsFile.read(path) else { return nil }
         let settings = try LoginSettings(yaml: read.bytes, subject: path)
         guard settings.clientSecret == nil || !read.isReadableByOthers else {
             throw VaultError(
                 .unsafe,
-                "\(path): others can read it, and it holds a client secret",
-                hint: "chmod 600 the file"
+                "\(printable(path)): others can read it, and it holds a client secret",
+                hint: "chmod 600 \(shellQuoted(path))"
             )
         }
         return settings
@@ -62,7 +64,10 @@ package struct LoginSettings: Sendable {
             do throws(CryptoError) {
                 clientSecret = SharedSecret(try SecretBytes(Array(secret.utf8)))
             } catch {
-                throw VaultError(.failed, "\(subject): the client secret cannot be held in memory: \(error.message)")
+                throw VaultError(
+                    .failed,
+                    "\(printable(subject)): the client secret cannot be held in memory: \(error.message)"
+                )
             }
         }
         scopes = try map.texts("scopes")

@@ -116,7 +116,7 @@ struct LoginSettingsTests {
 
     @Test(arguments: ["a: &x b\n", "a: *x\n", "a: [&x b, *x]\n", "<<: *x\n", "a: !!str b\n", "- &a\n", "&a a: b\n"])
     func anchorsAliasesAndTagsAreRefused(text: String) {
-        expect(.configuration, naming: "anchor, alias or tag") { _ = try settings(text) }
+        expect(.configuration, naming: "an anchor, alias or tag") { _ = try settings(text) }
     }
 
     @Test func anAmpersandInsideATextIsNone() throws {
