@@ -231,8 +231,8 @@ struct YAMLMap {
                 guard !atStart || next <= UInt8(ascii: " ") else {
                     throw VaultError(
                         .configuration,
-                        "\(subject): line \(line): begins a word with \(Character(UnicodeScalar(byte))), which YAML takes "
-                            + "for an anchor, alias or tag; these files take none",
+                        "\(subject): line \(line): begins a word with \(Character(UnicodeScalar(byte))), "
+                            + "which YAML takes for an anchor, alias or tag; these files take none",
                         hint: "put a text that begins so in quotes"
                     )
                 }
