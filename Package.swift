@@ -107,8 +107,8 @@ let package = Package(
         .executableTarget(
             name: "vault",
             dependencies: [
-                "VaultAPI", "VaultCore", "TokenImport", "KeyCustody", "VaultCrypto", "VaultStorage", "PrivateFiles",
-                "CVaultSystem",
+                "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
+                "KeyCustody", "VaultCrypto", "VaultStorage", "PrivateFiles", "CVaultSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

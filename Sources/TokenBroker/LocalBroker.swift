@@ -7,7 +7,7 @@ internal import VaultCrypto
 package actor LocalBroker {
     package nonisolated let vault: Vault
     nonisolated let endpoint: TokenEndpoint
-    nonisolated let clock: VaultClock
+    package nonisolated let clock: VaultClock
     private let backoff: Backoff
     private let secondOwner: SecondOwner?
     /// One refresh for each entry: owned by the broker and not by the caller, so that a caller that goes away cuts

@@ -50,7 +50,8 @@ extension LocalBroker {
             throw VaultError(
                 .loginRequired,
                 "somebody is logging in as \(plan.name) already",
-                hint: "finish that login, or run vault login \(plan.name.name) once it has ended"
+                hint: "finish that login, or run vault login \(plan.name.name) once it has ended",
+                underlying: LoginElsewhere()
             )
         }
         defer { lease.release() }
@@ -153,4 +154,12 @@ extension EntrySecrets {
         try set(plan.client.authentication == .privateKeyJWT ? .clientKey : .clientSecret, to: plan.client.secret)
         try set(.dpopKey, to: plan.dpopKey)
     }
+}
+
+/// Marks the one failure that waiting helps against.
+struct LoginElsewhere: Error {}
+
+extension VaultError {
+    /// Whether somebody else is logging in by the same name.
+    package var isLoginElsewhere: Bool { underlying is LoginElsewhere }
 }

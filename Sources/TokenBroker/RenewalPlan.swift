@@ -1,7 +1,7 @@
 internal import OAuthFlows
-internal import VaultAPI
-internal import VaultCore
-internal import VaultCrypto
+package import VaultAPI
+package import VaultCore
+package import VaultCrypto
 
 /// How an entry is renewed, as far as the entry itself says.
 ///
@@ -74,7 +74,7 @@ extension OAuthClient {
 
 extension EntrySecrets {
     /// A copy of a secret that can cross tasks.
-    borrowing func shared(_ field: Field) throws(VaultError) -> SharedSecret? {
+    package borrowing func shared(_ field: Field) throws(VaultError) -> SharedSecret? {
         do throws(CryptoError) {
             return try withField(field) { (bytes) throws(CryptoError) in SharedSecret(try SecretBytes(copying: bytes)) }
         } catch {
@@ -83,7 +83,7 @@ extension EntrySecrets {
     }
 
     /// Sets a secret, or takes it away with `nil`.
-    mutating func set(_ field: Field, to secret: SharedSecret?) throws(VaultError) {
+    package mutating func set(_ field: Field, to secret: SharedSecret?) throws(VaultError) {
         do throws(CryptoError) {
             guard let secret else { return try set(field, to: UnsafeRawBufferPointer?.none) }
             let copy = try secret.withSecret { (secret) throws(CryptoError) in try secret.copy() }

@@ -25,7 +25,11 @@ extension Document {
             ("token_endpoint", .optional(entry.tokenEndpoint)),
             ("revocation_endpoint", .optional(entry.revocationEndpoint)),
             ("resource", .optional(entry.resource)),
+            ("grant_type", .optional(entry.grantType)),
             ("rotation", .string(entry.rotation.rawValue)),
+            ("refresh_pending_since", time(entry.journal?.startedAt)),
+            ("quirks", .strings(entry.quirks)),
+            ("hosts", .strings(entry.hosts)),
             ("holds", .strings(entry.holds.map(\.word).sorted())),
             (
                 "source",
@@ -58,9 +62,18 @@ extension Document {
             ("has_access_token", .bool(entry.holds.contains(.accessToken))),
             ("has_refresh_token", .bool(entry.holds.contains(.refreshToken))),
             ("issued_at", time(entry.issuedAt)),
+            ("refreshed_at", time(entry.refreshedAt)),
+            ("refresh_failure", entry.refreshFailure.map { .failure($0) } ?? .null),
             ("created_at", time(entry.createdAt)),
             ("updated_at", time(entry.updatedAt)),
         ]
+    }
+
+    private static func failure(_ failure: RefreshFailure) -> Document {
+        .object([
+            ("at", time(failure.at)), ("kind", .string(failure.kind.word)), ("reason", .string(failure.reason)),
+            ("failures_in_a_row", .number(Int64(failure.count))), ("retry_at", time(failure.retryAt)),
+        ])
     }
 
     /// A slot; `Schemas/slot.schema.json`.
@@ -80,6 +93,23 @@ extension EntrySummary {
     /// The instant at which the access token expires, where it is known.
     var expiresAt: Timestamp? {
         if case .known(let time) = expiry { time } else { nil }
+    }
+
+    /// How long the token is good for, in a sentence.
+    var expirySentence: String {
+        switch expiry {
+        case .known(let end): "its token is valid until \(end)"
+        case .unknown: "the server does not say how long its token is valid"
+        case .never: "its token does not expire"
+        }
+    }
+
+    /// What became of the last attempt to refresh, for people; `nil` where there was none.
+    var refreshText: String? {
+        if let refreshFailure {
+            return "failed at \(refreshFailure.at) (\(refreshFailure.kind.word)): \(refreshFailure.reason)"
+        }
+        return refreshedAt.map { "succeeded at \($0)" }
     }
 
     /// The expiry for people.

@@ -15,6 +15,8 @@ enum Main {
         signal(SIGPIPE, SIG_IGN)
         // A file that may not grow is an error of that write too (EFBIG).
         signal(SIGXFSZ, SIG_IGN)
+        // Between a refresh's request and its commit, the signals that end a process wait.
+        vault_gate_signals()
         let arguments = ArgumentOrder.globalsLast(Array(CommandLine.arguments.dropFirst()))
         do {
             var command = try VaultCommand.parseAsRoot(arguments)
@@ -67,8 +69,10 @@ enum Diagnostics {
     static func report(_ error: VaultError) {
         write("vault: error: \(oneLine(error.message))\n")
         // Scripts and people rely on it: who is told "locked" is told what to do.
-        let fallback = error.code == .locked ? "run it in a terminal, or give --passphrase-file FILE" : nil
-        if let hint = error.hint ?? fallback { write("vault: hint: \(oneLine(hint))\n") }
+        let fallbacks: [VaultError.Code: String] = [
+            .locked: "run it in a terminal, or give --passphrase-file FILE", .loginRequired: "vault login NAME",
+        ]
+        if let hint = error.hint ?? fallbacks[error.code] { write("vault: hint: \(oneLine(hint))\n") }
     }
 
     static func note(_ text: String) { write("vault: note: \(oneLine(text))\n") }

@@ -178,34 +178,24 @@ struct Checkup {
 
     /// What an entry's state asks of its owner.
     mutating func add(_ entry: EntrySummary) {
+        let (subject, name) = (entry.name.description, entry.name.name)
         switch entry.state {
-        case .active: break
+        case .active:
+            guard let failure = entry.refreshFailure else { break }
+            add(.warning(subject, "its last refresh \(entry.refreshText ?? failure.reason)", "vault token \(name) --refresh"))
         case .held(.secondOwner):
-            add(.good(entry.name.description, "held: \(entry.source?.path ?? "its file") is its owner's"))
+            add(.good(subject, "held: \(entry.source?.path ?? "its file") is its owner's; vault adopt \(name) takes it over"))
         case .held(let reason):
             add(
                 .warning(
-                    entry.name.description,
+                    subject,
                     "held (\(reason.rawValue)): its refresh token may have been spent",
-                    nil
+                    "vault adopt \(name), or vault login \(name)"
                 )
             )
-        case .suspect:
-            add(
-                .warning(
-                    entry.name.description,
-                    "the server's refusals look like a dead grant",
-                    "import a fresh token: vault import FILE"
-                )
-            )
+        case .suspect: add(.warning(subject, "the server's refusals look like a dead grant", "vault login \(name)"))
         case .reauthorizationRequired(let reason):
-            add(
-                .warning(
-                    entry.name.description,
-                    "needs a new login (\(reason))",
-                    "import a fresh token: vault import FILE"
-                )
-            )
+            add(.warning(subject, "needs a new login (\(reason))", "vault login \(name)"))
         }
     }
 

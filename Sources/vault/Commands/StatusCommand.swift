@@ -62,6 +62,19 @@ struct StatusCommand: AsyncParsableCommand {
                             )
                         } ?? .null
                     ),
+                    (
+                        "refresh_failures",
+                        .array(
+                            (listing?.entries ?? []).compactMap { entry in
+                                entry.refreshFailure.map { failure in
+                                    .object([
+                                        ("name", .string(entry.name.description)), ("at", .time(failure.at)),
+                                        ("kind", .string(failure.kind.word)), ("reason", .string(failure.reason)),
+                                    ])
+                                }
+                            }
+                        )
+                    ),
                 ])
             )
         } else {
@@ -83,6 +96,9 @@ struct StatusCommand: AsyncParsableCommand {
                     "entries",
                     "\(listing.entries.count)" + (counts.isEmpty ? "" : ": " + counts.joined(separator: ", ")),
                 ])
+                for entry in listing.entries where entry.refreshFailure != nil {
+                    rows.append(["refresh", "\(entry.name) \(entry.refreshText ?? "")"])
+                }
             } else {
                 rows.append(["entries", "not shown: \(locked?.message ?? "")"])
             }

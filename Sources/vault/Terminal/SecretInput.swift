@@ -61,6 +61,49 @@ enum SecretInput {
         SharedSecret(try withoutFinalNewline(try readAll(descriptor, limit: 4096, "the passphrase")))
     }
 
+    /// A client secret in a file of its own; a final newline is not part of it.
+    static func clientSecret(file path: String) throws(VaultError) -> SharedSecret {
+        let secret = SharedSecret(try withoutFinalNewline(try readFile(path, limit: 4096, "the client secret")))
+        // RFC 6749 appendix A.2: "client-secret = *VSCHAR", %x20-7E.
+        let isSound = secret.withSecret { secret in
+            secret.withUnsafeBytes { !$0.isEmpty && $0.allSatisfy { $0 >= 0x20 && $0 <= 0x7E } }
+        }
+        guard isSound else {
+            throw VaultError(.configuration, "\(path) is empty or holds more than one line with a client secret")
+        }
+        return secret
+    }
+
+    /// A private key in a file, in PEM; whether it is one is for its user to find out.
+    static func privateKey(file path: String) throws(VaultError) -> SharedSecret {
+        SharedSecret(try readFile(path, limit: 64 * 1024, "the private key"))
+    }
+
+    /// A text that is public knowledge, where a secret is asked for.
+    static func secret(of text: String) throws(VaultError) -> SharedSecret {
+        do throws(CryptoError) { return SharedSecret(try SecretBytes(Array(text.utf8))) } catch {
+            throw VaultError(.unavailable, error.message)
+        }
+    }
+
+    private static func readFile(_ path: String, limit: Int, _ what: String) throws(VaultError) -> SecretBytes {
+        let opened = vault_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
+        guard opened >= 0 else {
+            throw VaultError(
+                .configuration,
+                "cannot open \(what) \(path): \(String(cString: strerror(-opened)))",
+                hint: "name a readable file"
+            )
+        }
+        defer { close(opened) }
+        var status = stat()
+        guard fstat(opened, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw VaultError(.configuration, "\(path) is no regular file with \(what)")
+        }
+        if status.st_mode & 0o077 != 0 { Diagnostics.warn("others can read \(path); chmod 600 would keep them out") }
+        return try readAll(opened, limit: limit, what)
+    }
+
     /// The same secret without one `\n` or `\r\n` at its end.
     static func withoutFinalNewline(_ secret: consuming SecretBytes) throws(VaultError) -> SecretBytes {
         let count = secret.withUnsafeBytes { bytes in

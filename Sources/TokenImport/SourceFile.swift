@@ -1,0 +1,61 @@
+public import VaultAPI
+public import VaultCore
+
+/// The plain file that an entry came from, looked at again later.
+///
+/// While it holds the grant, the program that owns it refreshes it, and the vault follows; to take the grant over, the
+/// vault takes it out of the file.
+public enum SourceFile {
+    /// Puts what is newer in the file into the entry; what is older, gone or unreadable there changes nothing.
+    public static func reread(_ entry: EntrySummary, into vault: Vault, now: Timestamp) async throws(VaultError) {
+        guard var plan = try await plan(for: entry, vault, remove: false, now: now) else { return }
+        plan.items.removeAll { $0.action != .update }
+        guard !plan.items.isEmpty else { return }
+        _ = await plan.execute(into: vault, now: now)
+    }
+
+    /// Whether the file holds the entry's grant still, be it an older state of it.
+    ///
+    /// - Throws: What is wrong with a file that is there and cannot be read: then nobody knows.
+    public static func stillHolds(
+        _ entry: EntrySummary,
+        in vault: Vault,
+        now: Timestamp
+    ) async throws(VaultError) -> Bool {
+        guard let plan = try await plan(for: entry, vault, remove: false, now: now) else { return false }
+        if let failure = plan.failures.first, failure.error.code != .notFound { throw failure.error }
+        return !plan.items.isEmpty
+    }
+
+    /// Takes the grant out of the file and ends the hold.
+    ///
+    /// - Throws: Why it could not be taken out; then the file is as it was, and the entry is held still.
+    public static func remove(_ entry: EntrySummary, from vault: Vault, now: Timestamp) async throws(VaultError) {
+        guard let plan = try await plan(for: entry, vault, remove: true, now: now) else { return }
+        let report = await plan.execute(into: vault, now: now)
+        if let failure = plan.failures.first ?? report.failures.first { throw failure.error }
+        guard report.outcomes.contains(where: { $0.removal != .kept }) else {
+            throw VaultError(
+                .unsafe,
+                "\(entry.source?.path ?? "the file") holds another state of the grant of \(entry.name), and was left as it is",
+                hint: "log out of the program that owns it, then: vault adopt \(entry.name.name)"
+            )
+        }
+    }
+
+    /// What an import of the file would do with this entry alone; `nil` where it came from no file.
+    private static func plan(
+        for entry: EntrySummary,
+        _ vault: Vault,
+        remove: Bool,
+        now: Timestamp
+    ) async throws(VaultError) -> ImportPlan? {
+        guard let source = entry.source else { return nil }
+        var options = ImportOptions()
+        options.format = source.format
+        options.remove = remove
+        var plan = try await ImportPlan.make([source.path], options: options, for: vault, now: now)
+        plan.items.removeAll { $0.name != entry.name || $0.pointer != source.pointer }
+        return plan
+    }
+}

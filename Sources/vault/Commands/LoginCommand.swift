@@ -1,0 +1,75 @@
+internal import ArgumentParser
+internal import OAuthFlows
+internal import TokenBroker
+internal import VaultAPI
+internal import VaultCore
+
+struct LoginCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "login",
+        abstract: "Obtain a grant and keep it as oauth:NAME.",
+        discussion: """
+            Options come first, then CONFIG/oauth/NAME.yaml, then the preset of --provider or of that NAME, then what \
+            the entry was granted by. An existing grant is replaced only by a new one.
+            """
+    )
+
+    @Argument(help: "NAME or oauth:NAME.")
+    var name: String
+
+    @OptionGroup var options: LoginOptions
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let context = try Context(global)
+        let name = try EntryName(parsing: name)
+        guard name.kind == .oauth else {
+            throw VaultError(.usage, "\(name) is a static secret; nobody logs in by it", hint: "vault set \(name)")
+        }
+        let broker = try context.broker(try await context.open(), options.connection)
+        let resolved = try await LoginResolution(context, options, name, broker).resolve()
+        let conversation = LoginConversation(context, opensBrowser: !options.noBrowser && !context.noInput)
+        let report = try await conversation.hold { interaction throws(VaultError) in
+            try await broker.login(resolved.plan, by: resolved.flow, asking: interaction)
+        }
+        if context.json { try Output.print(.login(report)) }
+        let account = report.summary.account.map { " as \($0)" } ?? ""
+        context.note("\(name) is logged in\(account); \(report.summary.expirySentence)")
+        if case .failed(let reason) = report.oldGrant {
+            context.note("the grant it replaces could not be revoked at the server: \(reason)")
+        }
+        if !report.summary.holds.contains(.refreshToken), report.summary.grantType == nil {
+            context.note("the server gave no refresh token: once this token has expired, vault login \(name.name) again")
+        }
+    }
+}
+
+extension Document {
+    /// `Schemas/login.schema.json`.
+    fileprivate static func login(_ report: LoginReport) -> Document {
+        .object([
+            ("entry", .listed(report.summary)),
+            ("replaced", .bool(report.replaced)),
+            ("old_grant", .optional(report.oldGrant?.word)),
+        ])
+    }
+}
+
+extension RevocationResult {
+    /// The word that `--json` documents carry.
+    var word: String {
+        switch self {
+        case .revoked: "revoked"
+        case .notSupported: "not supported"
+        case .failed: "failed"
+        }
+    }
+
+    /// Why, where it was not revoked.
+    var reason: String? {
+        switch self {
+        case .revoked: nil
+        case .notSupported(let reason), .failed(let reason): reason
+        }
+    }
+}

@@ -1,0 +1,103 @@
+internal import ArgumentParser
+internal import VaultAPI
+
+/// What a login can be told; precedence over settings, presets and what an entry has.
+struct LoginOptions: ParsableArguments {
+    static let standardTimeout = Duration.seconds(300)
+
+    /// No options: everything comes from settings, presets and the entry.
+    static var none: LoginOptions {
+        guard let options = try? LoginOptions.parse([]) else {
+            preconditionFailure("vault: the options of a login have no defaults")
+        }
+        return options
+    }
+
+    @Option(help: ArgumentHelp("A preset: github, google, databricks, …", valueName: "name"))
+    var provider: String?
+
+    @Option(help: ArgumentHelp("The authorization server; its metadata is looked up.", valueName: "url"))
+    var issuer: String?
+
+    @Option(help: ArgumentHelp("What a preset's {host} stands for.", valueName: "host"))
+    var host: String?
+
+    @Option(help: ArgumentHelp("What a preset's {tenant} stands for.", valueName: "tenant"))
+    var tenant: String?
+
+    @Flag(help: "Confirm a code on any device.")
+    var device = false
+
+    @Flag(help: "Log in through a browser on this machine.")
+    var browser = false
+
+    @Flag(help: "Use the client's own credentials; nobody is asked.")
+    var clientCredentials = false
+
+    @Option(
+        name: .customLong("scope"),
+        help: ArgumentHelp("A scope to ask for; may be repeated.", valueName: "scope")
+    )
+    var scopes: [String] = []
+
+    @Option(name: .customLong("client-id"), help: ArgumentHelp("The registered client.", valueName: "id"))
+    var clientID: String?
+
+    @Option(help: ArgumentHelp("A file with the client secret.", valueName: "file"))
+    var clientSecretFile: String?
+
+    @Option(help: ArgumentHelp("A private key in PEM, for private_key_jwt.", valueName: "pem"))
+    var clientKeyFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "How the client authenticates: none, client_secret_basic, client_secret_post or private_key_jwt.",
+            valueName: "method"
+        )
+    )
+    var clientAuth: String?
+
+    @Option(help: ArgumentHelp("The resource the token is for (RFC 8707).", valueName: "url"))
+    var resource: String?
+
+    @Flag(help: "Name no resource.")
+    var noResource = false
+
+    @Option(help: ArgumentHelp("The device authorization endpoint.", valueName: "url"))
+    var deviceURL: String?
+
+    @Flag(help: "Bind the tokens to a key that stays in the vault (DPoP).")
+    var dpop = false
+
+    @Flag(help: "Accept a server that does not list PKCE with S256.")
+    var pkceUnadvertised = false
+
+    @Flag(help: "Exchange the grant for another token, where the preset says how.")
+    var exchange = false
+
+    @Option(help: ArgumentHelp("The port the browser is sent back to; 0 for any.", valueName: "n"))
+    var port: Int?
+
+    @Flag(help: "Start no browser; the URL is printed either way.")
+    var noBrowser = false
+
+    @Option(help: ArgumentHelp("How long to wait for the person, such as 5m.", valueName: "duration"))
+    var timeout: LifetimeArgument?
+
+    @Flag(help: "Leave the grant that is replaced as it is at the server.")
+    var keepOld = false
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func validate() throws {
+        if [device, browser, clientCredentials].count(where: { $0 }) > 1 {
+            throw ValidationError("--device, --browser and --client-credentials contradict each other")
+        }
+        if resource != nil, noResource { throw ValidationError("--resource and --no-resource contradict each other") }
+        if clientSecretFile != nil, clientKeyFile != nil {
+            throw ValidationError("--client-secret-file and --client-key-file contradict each other")
+        }
+        if let port, !(0...65_535).contains(port) { throw ValidationError("--port takes 0 to 65535") }
+        if let timeout, timeout.seconds == 0 { throw ValidationError("--timeout must be longer than nothing") }
+    }
+}
