@@ -96,6 +96,10 @@ struct BrowserLauncherTests {
         #expect(!descriptors.contains { $0.contains("socket:") || $0.contains("eventpoll") }, "\(descriptors)")
         let signals = lines.filter { $0.hasPrefix("Sig") }
         #expect(signals.count == 2)
-        for line in signals { #expect(line.hasSuffix("0000000000000000"), "\(line)") }
+        for line in signals {
+            // Above 31 are those that the C library keeps to itself.
+            let mask = try #require(UInt64(line.suffix(16), radix: 16))
+            #expect(mask & 0x7FFF_FFFF == 0, "\(line)")
+        }
     }
 }
