@@ -256,7 +256,8 @@ struct BrowserFlowTests {
     // MARK: - What ends it
 
     @Test(arguments: [
-        ("access_denied", VaultError.Code.loginRequired), ("server_error", .temporary), ("invalid_scope", .configuration),
+        ("access_denied", VaultError.Code.loginRequired), ("server_error", .temporary),
+        ("invalid_scope", .configuration),
         ("temporarily_unavailable", .temporary), ("unauthorized_client", .configuration),
         ("consent_required", .loginRequired),
     ])

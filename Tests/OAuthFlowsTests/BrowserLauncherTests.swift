@@ -15,7 +15,8 @@ struct BrowserLauncherTests {
         ("b --u=%s", [["b", "--u=\(url)"]]), ("b %%s", [["b", "%s", url]]),
         // A character of an argument, each of them, and never of a command.
         ("b \"x y\" 'z'", [["b", "\"x", "y\"", "'z'", url]]), ("b;touch /tmp/x", [["b;touch", "/tmp/x", url]]),
-        ("b $(touch x)", [["b", "$(touch", "x)", url]]), ("b `x` | y > z & w", [["b", "`x`", "|", "y", ">", "z", "&", "w", url]]),
+        ("b $(touch x)", [["b", "$(touch", "x)", url]]),
+        ("b `x` | y > z & w", [["b", "`x`", "|", "y", ">", "z", "&", "w", url]]),
         ("b %action", [["b", "%action", url]]), ("b %", [["b", "%", url]]), ("%s", [["%s", url]]),
     ])
     func splitsAtSpacesAndFillsInTheURL(_ browser: String, _ expected: [[String]]) {
@@ -24,7 +25,8 @@ struct BrowserLauncherTests {
     }
 
     @Test(arguments: [
-        "http:$(calc)", "https://a/?x=\"&calc", "https://a/`id`", "https://a/x|y", "https://a/\nb", "https://a/\u{202E}b",
+        "http:$(calc)", "https://a/?x=\"&calc", "https://a/`id`", "https://a/x|y", "https://a/\nb",
+        "https://a/\u{202E}b",
         "-rf", "--help", "javascript:alert(1)", "data:text/html,x", "file://localhost/etc/passwd", "smb://host/share",
         "mailto:a@b", "http://127.0.0.1@evil", "https://user:pw@host/", "https://", "https:///x", "https://a b/", "",
         "https://-a/", "https://a:b/", "https://a:99999/", "https://[::1", "https://\u{0}", "https://ä.example/",
@@ -79,7 +81,8 @@ struct BrowserLauncherTests {
         let listener = try await LoopbackListener.open(LoopbackRedirect()) { _ in false }
         let marker = directory.appending(path: "owned")
         let launcher = BrowserLauncher(environment: [
-            "BROWSER": "\(directory.path)/missing:\(program.path) $(touch\t\(marker.path)) ;%action", "PATH": "/usr/bin:/bin",
+            "BROWSER": "\(directory.path)/missing:\(program.path) $(touch\t\(marker.path)) ;%action",
+            "PATH": "/usr/bin:/bin",
             "REPORT": report.path,
         ])
         try launcher.launch(Self.url)
