@@ -272,7 +272,8 @@ struct CallbackListenerTests {
 
     @Test func isNotOpenedWhereAnotherHasItsIPv6Half() async throws {
         // Another user's program there would get what the browser brings to `localhost`.
-        let taken = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "::1", port: 0).get()
+        let taken = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "::1", port: 0)
+            .get()
         let port = try #require(taken.localAddress?.port)
         do {
             let listener = try await LoopbackListener.open(LoopbackRedirect(host: .name, port: port)) { _ in false }

@@ -8,7 +8,9 @@ struct CallbackPageTests {
     @Test(arguments: [CallbackPage.success, .failure])
     func holdsNoScriptAndLoadsNothing(_ page: CallbackPage) {
         let html = page.html.lowercased()
-        for part in ["<script", "javascript:", "onload", "onerror", "src=", "href=", "url(", "@import", "<form", "<iframe"] {
+        for part in [
+            "<script", "javascript:", "onload", "onerror", "src=", "href=", "url(", "@import", "<form", "<iframe",
+        ] {
             #expect(!html.contains(part), "\(part) in the page")
         }
         #expect(html.contains("prefers-color-scheme:dark"))

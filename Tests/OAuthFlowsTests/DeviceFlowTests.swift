@@ -209,7 +209,8 @@ struct DeviceOpenAITests {
 
     @Test(arguments: [
         (
-            OpenAIDeviceFlow.Variant.platform, "https://auth.openai.com/deviceauth", "https://platform.openai.com/device",
+            OpenAIDeviceFlow.Variant.platform, "https://auth.openai.com/deviceauth",
+            "https://platform.openai.com/device",
             "http://localhost:1455/auth/callback"
         ),
         (

@@ -176,7 +176,9 @@ extension SharedSecret {
 }
 
 /// Requests of the public client `client-1` to `https://as.example/token`.
-func clientRequests(_ http: any HTTPExchange, on clock: any Clock<Duration> = ContinuousClock()) throws -> ClientRequests {
+func clientRequests(_ http: any HTTPExchange, on clock: any Clock<Duration> = ContinuousClock()) throws
+    -> ClientRequests
+{
     let endpoint = try EndpointURL("https://as.example/token", as: "the token endpoint")
     return ClientRequests(
         TokenRequest(endpoint: endpoint, client: OAuthClient(id: "client-1", authentication: .none)),

@@ -39,6 +39,8 @@ struct QRCodeTests {
         let light = String(repeating: " ", count: code.side + 4)
         #expect(lines[0] == "\u{1B}[38;5;16;48;5;231m\(light)\u{1B}[0m")
         // The finder's top row, behind two light modules.
-        #expect(lines[1].hasPrefix("\u{1B}[38;5;16;48;5;231m  \u{2588}\u{2580}\u{2580}\u{2580}\u{2580}\u{2580}\u{2588} "))
+        #expect(
+            lines[1].hasPrefix("\u{1B}[38;5;16;48;5;231m  \u{2588}\u{2580}\u{2580}\u{2580}\u{2580}\u{2580}\u{2588} ")
+        )
     }
 }

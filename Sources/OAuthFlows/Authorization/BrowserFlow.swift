@@ -148,7 +148,11 @@ package struct BrowserFlow: AuthorizationFlow {
         {
             further.append(("prompt", "consent"))
         }
-        let request = try AuthorizationRequest(of: attempt, further: further, dpopThumbprint: requests.request.dpopKey?.thumbprint)
+        let request = try AuthorizationRequest(
+            of: attempt,
+            further: further,
+            dpopThumbprint: requests.request.dpopKey?.thumbprint
+        )
         var parameters = request.parameters
         if server.requiresPushedAuthorizationRequests || options.pushesRequest {
             parameters = try await push(parameters)

@@ -42,7 +42,8 @@ package struct BrowserURL: Sendable, Hashable {
     private static func isAuthority(_ text: String) -> Bool {
         var host = Substring(text)
         if let bracket = text.lastIndex(of: "]") {
-            guard text.hasPrefix("["), text[..<bracket].dropFirst().allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." })
+            guard text.hasPrefix("["),
+                text[..<bracket].dropFirst().allSatisfy({ $0.isHexDigit || $0 == ":" || $0 == "." })
             else { return false }
             host = text[text.index(after: bracket)...]
             guard host.isEmpty || host.hasPrefix(":") else { return false }

@@ -7,6 +7,8 @@ package struct ClientCredentialsFlow: AuthorizationFlow {
     /// - Parameter requests: With the scope and the resource that are asked for.
     package init(requests: ClientRequests) { self.requests = requests }
 
+    /// Asks once.
+    ///
     /// RFC 6749 §4.4.3: "A refresh token SHOULD NOT be included."
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let reply = await requests.ask { endpoint, request in await endpoint.clientCredentials(request) }

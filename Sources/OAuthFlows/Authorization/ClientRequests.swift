@@ -10,7 +10,8 @@ package struct ClientRequests: Sendable {
     package var clock: VaultClock
     package var nonces: DPoPNonces
 
-    package init(_ request: TokenRequest, http: any HTTPExchange, clock: VaultClock, nonces: DPoPNonces = DPoPNonces()) {
+    package init(_ request: TokenRequest, http: any HTTPExchange, clock: VaultClock, nonces: DPoPNonces = DPoPNonces())
+    {
         (self.request, self.http, self.clock, self.nonces) = (request, http, clock, nonces)
     }
 

@@ -29,7 +29,8 @@ package struct DeviceFlow: AuthorizationFlow {
         try await grant(asking: interaction, on: requests.clock.pauses)
     }
 
-    private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError) -> TokenGrant
+    private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError)
+        -> TokenGrant
     {
         guard let endpoint = server.deviceAuthorizationEndpoint else {
             throw VaultError(
@@ -97,7 +98,9 @@ struct DeviceAuthorizationResponse: Sendable {
             let url = try Self.shown({ () throws(VaultError) in
                 try root.fact("verification_uri", "verification_url")
             })
-        else { throw VaultError(.temporary, "the device authorization response lacks a code or the page to type it on") }
+        else {
+            throw VaultError(.temporary, "the device authorization response lacks a code or the page to type it on")
+        }
         self.code = SharedSecret(code)
         self.userCode = userCode
         verificationURL = try Self.checked(url)
@@ -112,7 +115,9 @@ struct DeviceAuthorizationResponse: Sendable {
     static func userCode(_ root: JSONValue, _ names: String...) throws(VaultError) -> String? {
         guard let value = root.first(of: names) else { return nil }
         let code = try shown { () throws(VaultError) in try value.fact() }
-        guard (code?.count ?? 0) <= 128 else { throw VaultError(.unsafe, "the user code is longer than 128 characters") }
+        guard (code?.count ?? 0) <= 128 else {
+            throw VaultError(.unsafe, "the user code is longer than 128 characters")
+        }
         return code
     }
 

@@ -11,6 +11,8 @@ struct DevicePolling: Sendable {
         case unanswered
     }
 
+    /// Between polls, where the server names none.
+    ///
     /// RFC 8628 §3.2: "If no value is provided, clients MUST use 5 as the default."
     static let defaultInterval: Duration = .seconds(5)
 

@@ -37,5 +37,7 @@ extension TokenEndpointAnswer {
 
 extension VaultError {
     /// Cancelled from outside.
-    static var loginInterrupted: VaultError { VaultError(.interrupted, "the login was interrupted; nothing was stored") }
+    static var loginInterrupted: VaultError {
+        VaultError(.interrupted, "the login was interrupted; nothing was stored")
+    }
 }

@@ -16,7 +16,9 @@ final class LoopbackListener: Sendable {
         var headBytes = 16 * 1024
         /// From the connection to the end of the head.
         var headTime: Duration = .seconds(10)
-        /// Connections at once. The oldest that has not asked for anything yet goes first, so that no number of idle
+        /// Connections at once.
+        ///
+        /// The oldest that has not asked for anything yet goes first, so that no number of idle
         /// ones keeps the browser out.
         var connections = 64
         /// How long a page may take to leave when everything else is over.
@@ -60,7 +62,8 @@ final class LoopbackListener: Sendable {
         let rules = CallbackRules(redirect: redirect, limits: limits, judge: judge)
         let connections: NIOLoopBound<CallbackConnections>
         do {
-            connections = try await loop.submit { NIOLoopBound(CallbackConnections(rules, on: loop), eventLoop: loop) }.get()
+            connections = try await loop.submit { NIOLoopBound(CallbackConnections(rules, on: loop), eventLoop: loop) }
+                .get()
         } catch { throw unavailable("127.0.0.1", redirect.port, error) }
         let bootstrap = ServerBootstrap(group: loop, childGroup: loop)
             // A port that served a login a minute ago is free again; on Linux this lets no two listen at once.

@@ -46,7 +46,8 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
         try await grant(asking: interaction, on: requests.clock.pauses)
     }
 
-    private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError) -> TokenGrant
+    private func grant(asking interaction: Interaction, on clock: some Clock<Duration>) async throws(VaultError)
+        -> TokenGrant
     {
         let start = clock.now
         let page = try DeviceAuthorizationResponse.checked(variant.page(issuer))

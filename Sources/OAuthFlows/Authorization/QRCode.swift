@@ -17,7 +17,9 @@ package struct QRCode: Sendable {
         }
 
         /// Table 9: blocks, by version.
-        fileprivate var blocks: [Int] { self == .low ? [1, 1, 1, 1, 1, 2, 2, 2, 2, 4] : [1, 1, 1, 2, 2, 4, 4, 4, 5, 5] }
+        fileprivate var blocks: [Int] {
+            self == .low ? [1, 1, 1, 1, 1, 2, 2, 2, 2, 4] : [1, 1, 1, 2, 2, 4, 4, 4, 5, 5]
+        }
 
         /// Table 12.
         fileprivate var formatBits: Int { self == .low ? 1 : 0 }
