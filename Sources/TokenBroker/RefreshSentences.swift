@@ -85,6 +85,20 @@ enum RefreshFailures {
 }
 
 extension EntrySummary {
+    /// Refuses a token of a type that nobody here can present.
+    ///
+    /// It was stored all the same: the refresh token that came with it may be the only one that is good.
+    func requirePresentable() throws(VaultError) {
+        // `N_A` is RFC 8693 §2.2.1's word for a token that is no access token, such as an API key.
+        let known: Set = ["bearer", "dpop", "n_a"]
+        guard let tokenType, !known.contains(tokenType.lowercased()) else { return }
+        throw VaultError(
+            .configuration,
+            "\(name) is a token of the type \(tokenType), which is neither Bearer nor DPoP",
+            hint: "vault show \(name.name) --reveal shows it; vault login \(name.name) asks for another"
+        )
+    }
+
     /// Whether its access token is given out at all while it is valid.
     var isHandedOut: Bool {
         if case .reauthorizationRequired = state { return false }
@@ -100,6 +114,7 @@ extension FreshToken {
             validity.satisfies(need, fingerprint: entry.secrets.fingerprint(.accessToken)),
             let value = try entry.secrets.shared(.accessToken)
         else { return nil }
+        try entry.summary.requirePresentable()
         self.init(value: value, summary: entry.summary, notes: validity.shortfall(need).map { [$0] } ?? [])
     }
 }

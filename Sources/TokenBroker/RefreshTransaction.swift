@@ -157,6 +157,7 @@ struct RefreshTransaction: Sendable {
         } else {
             summary = try await leased.update(change)
         }
+        try summary.requirePresentable()
         let validity = TokenValidity(summary: summary, now: clock.now)
         let notes = validity.shortfall(need).map { [$0] } ?? []
         return FreshToken(value: grant.accessToken, summary: summary, notes: notes)

@@ -13,7 +13,7 @@ enum ClientSecretFile {
             var end = bytes.count
             if end > 0, bytes[end - 1] == UInt8(ascii: "\n") { end -= 1 }
             if end > 0, bytes[end - 1] == UInt8(ascii: "\r") { end -= 1 }
-            return bytes[..<end].allSatisfy { $0 >= 0x20 && $0 <= 0x7E } ? end : 0
+            return bytes[..<end].allSatisfy { $0 >= 0x20 && $0 != 0x7F } ? end : 0
         }
         guard length > 0, length <= 4096 else {
             throw VaultError(

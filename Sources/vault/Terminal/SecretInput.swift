@@ -64,9 +64,10 @@ enum SecretInput {
     /// A client secret in a file of its own; a final newline is not part of it.
     static func clientSecret(file path: String) throws(VaultError) -> SharedSecret {
         let secret = SharedSecret(try withoutFinalNewline(try readFile(path, limit: 4096, "the client secret")))
-        // RFC 6749 appendix A.2: "client-secret = *VSCHAR", %x20-7E.
+        // RFC 6749 appendix A.2 wants visible ASCII; there are servers whose secrets hold more, and form encoding carries
+        // it. What is refused is a second line: more than a secret.
         let isSound = secret.withSecret { secret in
-            secret.withUnsafeBytes { !$0.isEmpty && $0.allSatisfy { $0 >= 0x20 && $0 <= 0x7E } }
+            secret.withUnsafeBytes { !$0.isEmpty && $0.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }
         }
         guard isSound else {
             throw VaultError(.configuration, "\(path) is empty or holds more than one line with a client secret")
