@@ -12,7 +12,7 @@ struct SchemaTests {
         "init": "init", "status": "status", "set": "entry-summary", "list": "list", "show": "show", "token": "token",
         "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",
         "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
-        "export": "export", "restore": "restore", "doctor": "doctor", "destroy": "destroy",
+        "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore", "doctor": "doctor", "destroy": "destroy",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -89,6 +89,7 @@ struct SchemaTests {
             documents.append(try document("show", name, "--reveal"))
         }
         documents.append(try document("token", "t"))
+        documents.append(try document("adopt", "t", "--yes"))
         documents.append(
             try document("export", home.path("b"), "--kdf", "interactive", "--backup-passphrase-file", backupPassphrase)
         )
