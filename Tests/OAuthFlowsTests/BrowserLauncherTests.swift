@@ -69,7 +69,7 @@ struct BrowserLauncherTests {
         exec 9>"$REPORT.part"
         for word in "$@"; do echo "arg:$word" >&9; done
         for file in /proc/$$/fd/*; do echo "fd:${file##*/}:$(readlink "$file")" >&9; done
-        grep -E 'Sig(Blk|Ign)' /proc/$$/status >&9
+        while read -r line; do case $line in Sig[BI]*) echo "$line" >&9;; esac; done < /proc/$$/status
         echo out; echo err >&2
         mv "$REPORT.part" "$REPORT"
         """.write(to: program, atomically: true, encoding: .utf8)

@@ -205,10 +205,16 @@ struct CallbackListenerTests {
 
     @Test func keepsTheHeldBrowserBeyondTheTimeForHeaders() async throws {
         try await withListener(limits: .init(headTime: .milliseconds(100))) { listener, judge in
-            let browser = try await CallbackClient(port: listener.port)
+            var browser = try await CallbackClient(port: listener.port)
             await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
-            while judge.asked.withLock({ $0.isEmpty }) { await Task.yield() }
-            // Another connection that says nothing outlives the limit, and shows that the limit has passed.
+            while judge.asked.withLock({ $0.isEmpty }) {
+                await Task.yield()
+                guard !browser.isOpen, judge.asked.withLock({ $0.isEmpty }) else { continue }
+                // The machine was too busy to write within the limit.
+                browser = try await CallbackClient(port: listener.port)
+                await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
+            }
+            // Another connection, which says nothing, is ended: the limit has passed for both.
             let idle = try await CallbackClient(port: listener.port)
             #expect(try await idle.answer() == "")
             #expect(browser.isOpen)
@@ -272,19 +278,27 @@ struct CallbackListenerTests {
 
     @Test func isNotOpenedWhereAnotherHasItsIPv6Half() async throws {
         // Another user's program there would get what the browser brings to `localhost`.
-        let taken = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "::1", port: 0)
-            .get()
-        let port = try #require(taken.localAddress?.port)
-        do {
-            let listener = try await LoopbackListener.open(LoopbackRedirect(host: .name, port: port)) { _ in false }
-            await listener.close()
-            Issue.record("opened half a listener")
-        } catch {
-            #expect(error.code == .unavailable)
-            #expect(error.message.contains("[::1]"))
-        }
-        #expect(await !CallbackClient.isListening(port))
-        // 127.0.0.1 in the redirect URI is 127.0.0.1 alone.
+        var taken: any Channel
+        var port: Int
+        var error: VaultError?
+        repeat {
+            let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            taken = try await bootstrap.bind(host: "::1", port: 0).get()
+            port = try #require(taken.localAddress?.port)
+            do {
+                let listener = try await LoopbackListener.open(LoopbackRedirect(host: .name, port: port)) { _ in false }
+                await listener.close()
+                Issue.record("opened half a listener")
+                return
+            } catch let refusal {
+                error = refusal
+                // Tests beside this one use ports too: the other half of this one may just be theirs.
+                if refusal.message.contains("127.0.0.1") { try await taken.close() }
+            }
+        } while error?.message.contains("127.0.0.1") == true
+        #expect(error?.code == .unavailable)
+        #expect(error?.message.contains("[::1]") == true)
+        // What 127.0.0.1 in the redirect URI names is 127.0.0.1 alone.
         let listener = try await LoopbackListener.open(LoopbackRedirect(port: port)) { _ in false }
         await listener.close()
         try await taken.close()
