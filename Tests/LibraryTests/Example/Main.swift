@@ -1,6 +1,4 @@
 import CredentialVault
-import VaultAPI
-import VaultCore
 
 /// A program that links the library, in a process of its own, so that its environment is a test's to choose.
 @main
