@@ -11,7 +11,8 @@ extension HTTPClientRequest {
         guard let form = Mirror(reflecting: mode).children.first else { return false }
         switch form.label {
         case "byteBuffer": return true
-        case "sequence": return Mirror(reflecting: form.value).descendant("canBeConsumedMultipleTimes") as? Bool ?? false
+        case "sequence":
+            return Mirror(reflecting: form.value).descendant("canBeConsumedMultipleTimes") as? Bool ?? false
         default: return false
         }
     }

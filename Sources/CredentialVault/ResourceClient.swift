@@ -114,7 +114,9 @@ public final class ResourceClient: Sendable {
         for (name, value) in authorization.fields { authorized.headers.add(name: name, value: value) }
         var answer = try await client.execute(authorized, deadline: deadline)
         // The history holds the request as it was sent, and whoever logs an answer would log the token.
-        answer.history = answer.history.map { HTTPClientRequestResponse(request: request, responseHead: $0.responseHead) }
+        answer.history = answer.history.map {
+            HTTPClientRequestResponse(request: request, responseHead: $0.responseHead)
+        }
         answer.body = .stream(BodyOfClient(body: answer.body, client: self))
         return answer
     }
