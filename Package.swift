@@ -96,7 +96,12 @@ let package = Package(
         ),
         .target(
             name: "CredentialVault",
-            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody"],
+            dependencies: [
+                "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "TokenBroker", "OAuthFlows", "TokenImport",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -142,14 +147,22 @@ let package = Package(
         ),
         .executableTarget(
             name: "library-example",
-            dependencies: ["CredentialVault", "VaultAPI", "VaultCore"],
+            dependencies: [
+                "CredentialVault", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ],
             path: "Tests/LibraryTests/Example",
             // As in a program of somebody else: no settings of ours.
             swiftSettings: [.swiftLanguageMode(.v6)]
         ),
         .testTarget(
             name: "LibraryTests",
-            dependencies: ["TestSupport", "library-example", "vault"],
+            dependencies: [
+                "TestSupport", "CredentialVault", "VaultTestKit", "library-example", "vault",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             path: "Tests/LibraryTests/Tests",
             swiftSettings: strict
         ),

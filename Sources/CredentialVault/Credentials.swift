@@ -1,5 +1,7 @@
-internal import Glibc
 internal import KeyCustody
+internal import OAuthFlows
+internal import TokenBroker
+internal import TokenImport
 public import VaultAPI
 public import VaultCore
 internal import VaultCrypto
@@ -8,11 +10,14 @@ internal import VaultCrypto
 ///
 /// ```swift
 /// let credentials = try await Credentials.open()
-/// try await credentials.set("static:example", to: "sk-EXAMPLE")
-/// print(try await credentials.accessToken(for: "codex").value, try await credentials.list().map(\.name))
+/// let token = try await credentials.accessToken(for: "github")
 /// ```
-public struct Credentials: Sendable {
+///
+/// A token that has run out is refreshed first, in one request however many ask for it in however many processes. Nothing
+/// that a server says, and no failure, deletes or overwrites a refresh token.
+public struct Credentials: CredentialBroker {
     private let vault: Vault
+    private let broker: LocalBroker
 
     /// Opens the vault that the environment names, asking nobody.
     ///
@@ -28,32 +33,51 @@ public struct Credentials: Sendable {
         profile: String? = nil,
         passphrase: (@Sendable () async throws -> [UInt8])? = nil
     ) async throws -> Credentials {
-        let location = try VaultLocation.standard(
-            directory: directory,
-            profile: profile,
-            environment: processEnvironment()
-        )
+        let environment = processEnvironment()
+        let location = try VaultLocation.standard(directory: directory, profile: profile, environment: environment)
         let custodians = CustodianSet(
             asking: { _ throws(CustodyError) in try await secret(from: passphrase) },
             keyring: KeyringClient(),
             isInteractive: false
         )
-        return Credentials(vault: try await Vault.open(location, with: custodians))
+        let vault = try await Vault.open(location, with: custodians)
+        return Credentials(vault: vault, http: exchange(environment))
     }
 
-    /// An access token that is valid now.
+    init(vault: Vault, http: any HTTPExchange) {
+        self.vault = vault
+        let owner = SecondOwner { (vault, summary, now) throws(VaultError) in
+            _ = try await ImportPlan.reread(summary, into: vault, now: now)
+        }
+        broker = LocalBroker(vault, http: http, secondOwner: owner)
+    }
+
+    /// A token that can be used now, refreshed first if need be.
     ///
     /// - Parameter name: `x` or `oauth:x`; or `static:x` for a static secret.
-    /// - Throws: `VaultError`: `.notFound`, or `.loginRequired` if the token has expired.
-    public func accessToken(for name: String) async throws -> AccessToken {
-        let entry = try await vault.read(try EntryName(parsing: name))
-        let field = try entry.summary.usableToken(at: Timestamp.systemNow)
-        guard let value = entry.secrets.withField(field, { String(validating: $0, as: UTF8.self) }) ?? nil else {
-            throw VaultError(.damaged, "\(entry.summary.name) holds no text")
-        }
-        var expiresAt: String?
-        if case .known(let time) = entry.summary.expiry { expiresAt = time.description }
-        return AccessToken(value: value, type: entry.summary.tokenType ?? "Bearer", expiresAt: expiresAt)
+    /// - Throws: `.notFound`; `.loginRequired` if only a new login helps; `.temporary` if the server or the network is in
+    ///   trouble; `.configuration` if the server rejects the client; `.unavailable` if the vault cannot be written or
+    ///   waited for; `.unsafe` for a token that is bound to a key, which only `authorization` can use.
+    public func accessToken(
+        for name: String,
+        _ requirements: TokenRequirements
+    ) async throws(VaultError) -> AccessToken {
+        try await broker.accessToken(for: name, requirements)
+    }
+
+    /// The header fields that authorise one HTTP request (RFC 6750 §2.1, RFC 9449 §4).
+    ///
+    /// - Parameters:
+    ///   - method: The request's method.
+    ///   - url: The request's URL.
+    /// - Throws: As `accessToken`; `.unsafe` too if the URL's host is none that the token is for.
+    public func authorization(
+        for name: String,
+        method: String,
+        url: String,
+        _ requirements: TokenRequirements
+    ) async throws(VaultError) -> Authorization {
+        try await broker.authorization(for: name, method: method, url: url, requirements)
     }
 
     /// Stores a static secret, in the place of one of that name if there is one.
@@ -80,7 +104,7 @@ public struct Credentials: Sendable {
     ///
     /// - Throws: `VaultError`, `.damaged` if a record cannot be read.
     public func list() async throws -> [EntrySummary] {
-        let listing = try await vault.list()
+        let listing: Listing = try await vault.list()
         try listing.requireSound()
         return listing.entries
     }
@@ -105,16 +129,5 @@ public struct Credentials: Sendable {
         } catch {
             throw CustodyError(.locked, "the program could not give a passphrase: \(error)", underlying: error)
         }
-    }
-
-    private static func processEnvironment() -> [String: String] {
-        var variables: [String: String] = [:]
-        for name in [
-            "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "VAULT_DIR", "VAULT_PROFILE",
-            "VAULT_CONFIG_DIR",
-        ] {
-            if let value = getenv(name) { variables[name] = String(cString: value) }
-        }
-        return variables
     }
 }

@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import CredentialVault
 
 /// What the README shows, compiled and run.
@@ -8,5 +9,18 @@ enum Example {
         try await credentials.set("static:example", to: "sk-EXAMPLE")
         print(try await credentials.accessToken(for: "static:example").value, try await credentials.list().map(\.name))
         // README: end
+    }
+
+    /// A token that is valid now.
+    static func printToken(of name: String) async throws {
+        print(try await Credentials.open().accessToken(for: name).value)
+    }
+
+    /// A request that a token goes with, and the next token if the first one is refused.
+    static func get(_ url: String, as name: String) async throws {
+        let credentials = try await Credentials.open()
+        let resource = try ResourceClient(credentials, for: name, at: url)
+        let answer = try await resource.execute(HTTPClientRequest(url: url), timeout: .seconds(30))
+        print(answer.status.code, String(buffer: try await answer.body.collect(upTo: 1 << 20)))
     }
 }

@@ -1,0 +1,145 @@
+public import AsyncHTTPClient
+public import NIOCore
+internal import NIOHTTP1
+public import VaultAPI
+
+/// Sends requests to one resource (RFC 6749 §1.1), each with a token that is valid now.
+///
+/// ```swift
+/// let github = try ResourceClient(credentials, for: "github", at: "https://api.github.com")
+/// let answer = try await github.execute(HTTPClientRequest(url: "https://api.github.com/user"), timeout: .seconds(30))
+/// ```
+///
+/// The token goes to that scheme, host and port and nowhere else. A request for another is refused before anything is
+/// sent, and no redirect is followed: the 3xx is the answer.
+public final class ResourceClient: Sendable {
+    private let broker: any CredentialBroker
+    private let name: String
+    private let origin: ResourceOrigin
+    private let client: HTTPClient
+
+    /// A client for the resource at `resource`, with the tokens of the entry `name`.
+    ///
+    /// It has connections of its own, because AsyncHTTPClient follows redirects or does not for all requests of a client:
+    /// on one that is shared with other code nobody could promise where a token goes.
+    ///
+    /// - Parameters:
+    ///   - broker: ``Credentials``, or whoever else gives out tokens.
+    ///   - name: `x` or `oauth:x`; or `static:x` for a static secret.
+    ///   - resource: A URL of the resource, of which the scheme, the host and the port count; `https`, or `http` on this
+    ///     machine.
+    ///   - configuration: Certificates, proxy and timeouts, as for any `HTTPClient`. What it says of redirects does not
+    ///     count, and a resource on this machine is never asked through the proxy.
+    /// - Throws: `.unsafe` if no token may be sent to that URL.
+    public init(
+        _ broker: any CredentialBroker,
+        for name: String,
+        at resource: String,
+        configuration: HTTPClient.Configuration = HTTPClient.Configuration()
+    ) throws(VaultError) {
+        origin = try ResourceOrigin(of: resource)
+        self.broker = broker
+        self.name = name
+        var configuration = configuration
+        configuration.redirectConfiguration = .disallow
+        // The proxy's loopback is not ours.
+        if origin.isLoopback { configuration.proxy = nil }
+        client = HTTPClient(configuration: configuration)
+    }
+
+    deinit {
+        // Answers that are being read hold this object, so nobody waits for these connections any more.
+        client.shutdown { _ in }
+    }
+
+    /// Sends a request with a token; after a 401, once more with a new one.
+    ///
+    /// RFC 6750 §3.1: with `invalid_token`, "the client MAY request a new access token and retry the protected resource
+    /// request". The 401 itself is the answer where there is no other token, as for a static secret; where the body
+    /// is a stream, which cannot be sent twice (the next request has the new token); and where the second one is refused
+    /// as well.
+    ///
+    /// - Parameters:
+    ///   - request: Its `Authorization`, `DPoP` and `Host` fields, if it has any, are replaced.
+    ///   - deadline: For sending and receiving; a refresh has its own.
+    /// - Throws: `VaultError` for what the broker throws, and `.unsafe` for a URL that the token is not for; what
+    ///   `HTTPClient` throws otherwise.
+    public func execute(_ request: HTTPClientRequest, deadline: NIODeadline) async throws -> HTTPClientResponse {
+        let target = try origin.target(of: request.url, for: name)
+        let first = try await authorization(of: request, target, TokenRequirements())
+        let answer = try await send(request, first, deadline)
+        guard answer.status == .unauthorized, !answer.asksForNonce else { return answer }
+        var requirements = TokenRequirements()
+        requirements.rejected = first.token
+        let second = try await authorization(of: request, target, requirements)
+        guard second.token.value != first.token.value, request.canBeSentAgain else { return answer }
+        return try await send(request, second, deadline)
+    }
+
+    /// Sends a request with a token; after a 401, once more with a new one.
+    ///
+    /// - Parameters:
+    ///   - request: Its `Authorization`, `DPoP` and `Host` fields, if it has any, are replaced.
+    ///   - timeout: For sending and receiving; a refresh has its own.
+    /// - Throws: As `execute(_:deadline:)`.
+    public func execute(_ request: HTTPClientRequest, timeout: TimeAmount) async throws -> HTTPClientResponse {
+        try await execute(request, deadline: .now() + timeout)
+    }
+
+    private func authorization(
+        of request: HTTPClientRequest,
+        _ target: String,
+        _ requirements: TokenRequirements
+    ) async throws(VaultError) -> Authorization {
+        let authorization = try await broker.authorization(
+            for: name,
+            method: request.method.rawValue,
+            url: target,
+            requirements
+        )
+        // RFC 9110 §5.5. AsyncHTTPClient checks as well, but its error quotes the value.
+        guard authorization.fields.allSatisfy({ $0.value.utf8.allSatisfy { $0 >= 0x20 && $0 <= 0x7E } }) else {
+            throw VaultError(.unsafe, "\(name) holds characters that no header may carry; nothing was sent")
+        }
+        return authorization
+    }
+
+    private func send(
+        _ request: HTTPClientRequest,
+        _ authorization: Authorization,
+        _ deadline: NIODeadline
+    ) async throws -> HTTPClientResponse {
+        var authorized = request
+        for name in ["Authorization", "DPoP", "Host"] { authorized.headers.remove(name: name) }
+        for (name, value) in authorization.fields { authorized.headers.add(name: name, value: value) }
+        var answer = try await client.execute(authorized, deadline: deadline)
+        // The history holds the request as it was sent, and whoever logs an answer would log the token.
+        answer.history = answer.history.map {
+            HTTPClientRequestResponse(request: request, responseHead: $0.responseHead)
+        }
+        answer.body = .stream(BodyOfClient(body: answer.body, client: self))
+        return answer
+    }
+}
+
+/// The rest of an answer, which keeps the client that it comes through.
+private struct BodyOfClient: AsyncSequence {
+    typealias Element = ByteBuffer
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var base: HTTPClientResponse.Body.AsyncIterator
+        let client: ResourceClient
+
+        mutating func next() async throws -> ByteBuffer? { try await base.next() }
+    }
+
+    let body: HTTPClientResponse.Body
+    let client: ResourceClient
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: body.makeAsyncIterator(), client: client) }
+}
+
+extension HTTPClientResponse {
+    /// RFC 9449 §9: the resource wants a nonce in the proof; the token is as good as it was, and no refresh helps.
+    fileprivate var asksForNonce: Bool { headers["WWW-Authenticate"].contains { $0.contains("use_dpop_nonce") } }
+}
