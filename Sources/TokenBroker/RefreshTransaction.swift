@@ -51,7 +51,16 @@ struct RefreshTransaction: Sendable {
             throw LoginNeeded.error(entry.summary, because: LoginNeeded.sentence(reason))
         }
         guard let plan = try RenewalPlan(entry.summary, entry.secrets) else {
-            throw LoginNeeded.error(entry.summary, because: LoginNeeded.nothingToRenew(entry.summary, clock.now))
+            // Nothing better is to be had than what there is, so less validity than asked for is no reason to fail.
+            let validity = TokenValidity(summary: entry.summary, now: clock.now)
+            return try old(
+                entry,
+                instead: LoginNeeded.error(
+                    entry.summary,
+                    because: LoginNeeded.nothingToRenew(entry.summary, clock.now)
+                ),
+                note: validity.shortfall(need)
+            )
         }
         if let failure = entry.summary.refreshFailure, answers(failure) {
             return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: clock.now))
@@ -244,7 +253,13 @@ struct RefreshTransaction: Sendable {
     }
 
     /// The token there is, if it is valid still and nobody refused it; otherwise the error.
-    private func old(_ entry: borrowing OpenedEntry, instead error: VaultError) throws(VaultError) -> FreshToken {
+    ///
+    /// - Parameter note: What the caller is told beside it; the error by default.
+    private func old(
+        _ entry: borrowing OpenedEntry,
+        instead error: VaultError,
+        note: String? = nil
+    ) throws(VaultError) -> FreshToken {
         let validity = TokenValidity(summary: entry.summary, now: clock.now)
         guard !need.requiresRefresh, validity.isAlive, entry.summary.isHandedOut,
             entry.secrets.fingerprint(.accessToken) != need.rejected,
@@ -253,7 +268,7 @@ struct RefreshTransaction: Sendable {
         return FreshToken(
             value: value,
             summary: entry.summary,
-            notes: ["\(error.message); the token there is is valid still"]
+            notes: [note ?? "\(error.message); the token that is here is still valid"]
         )
     }
 

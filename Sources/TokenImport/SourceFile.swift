@@ -1,19 +1,10 @@
 public import VaultAPI
 public import VaultCore
 
-/// The plain file that an entry came from, looked at again later.
+/// The plain file that an entry came from, when its grant is taken over.
 ///
-/// While it holds the grant, the program that owns it refreshes it, and the vault follows; to take the grant over, the
-/// vault takes it out of the file.
+/// While the file holds the grant, the program that owns it refreshes it; so it must go from there first.
 public enum SourceFile {
-    /// Puts what is newer in the file into the entry; what is older, gone or unreadable there changes nothing.
-    public static func reread(_ entry: EntrySummary, into vault: Vault, now: Timestamp) async throws(VaultError) {
-        guard var plan = try await plan(for: entry, vault, remove: false, now: now) else { return }
-        plan.items.removeAll { $0.action != .update }
-        guard !plan.items.isEmpty else { return }
-        _ = await plan.execute(into: vault, now: now)
-    }
-
     /// Whether the file holds the entry's grant still, be it an older state of it.
     ///
     /// - Throws: What is wrong with a file that is there and cannot be read: then nobody knows.

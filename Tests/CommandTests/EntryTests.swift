@@ -87,7 +87,7 @@ struct EntryTests {
         let file = try home.writeToken("t.json", refresh: "RT-EXAMPLE", expiry: "2001-01-01T00:00:00Z")
         try succeed(home.vault("import", file, "--name", "t", "--yes"))
         for option in ["--header", "--json", "-q"] {
-            let outcome = fail(try home.vault("token", "t", option), 5, "2001-01-01", "vault import")
+            let outcome = fail(try home.vault("token", "t", option), 5, "has run out", "vault adopt t")
             #expect(outcome.output.isEmpty)
         }
     }

@@ -66,8 +66,6 @@ final class LoopbackListener: Sendable {
                 .get()
         } catch { throw unavailable("127.0.0.1", redirect.port, error) }
         let bootstrap = ServerBootstrap(group: loop, childGroup: loop)
-            // A port that served a login a minute ago is free again; on Linux this lets no two listen at once.
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 128)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in
@@ -76,12 +74,12 @@ final class LoopbackListener: Sendable {
 
         let first: any Channel
         do {
-            first = try await bootstrap.bind(host: "127.0.0.1", port: redirect.port ?? 0).get()
+            first = try await bootstrap.withBoundSocket(LoopbackSocket.ipv4(port: redirect.port ?? 0)).get()
         } catch { throw unavailable("127.0.0.1", redirect.port, error) }
         guard let port = first.localAddress?.port else { preconditionFailure("OAuthFlows: a port without a number") }
         var servers = [first]
         do {
-            servers.append(try await bootstrap.bind(host: "::1", port: port).get())
+            servers.append(try await bootstrap.withBoundSocket(LoopbackSocket.ipv6(port: port)).get())
         } catch {
             // No IPv6 here: nobody else can have that port either.
             let isTaken = (error as? IOError)?.errnoCode == EADDRINUSE

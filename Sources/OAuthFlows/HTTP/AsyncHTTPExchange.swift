@@ -13,29 +13,22 @@ internal import VaultCrypto
 /// request was read: for a refresh token, that is the difference between "try again" and "log in again". So none is
 /// kept, and no request is sent twice. The event loops are the process's own, so a client costs no thread.
 package struct AsyncHTTPExchange: HTTPExchange {
-    private let trustRoots: NIOSSLTrustRoots
+    private let trust: TrustedCertificates
     private let proxy: ProxySettings?
 
     /// Reads `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`, which neither AsyncHTTPClient nor NIOSSL does.
     ///
     /// - Parameter caFile: Certificates, in PEM, that are trusted instead of the system's; wins over `SSL_CERT_FILE`.
-    /// - Throws: `.configuration` if there is no certificate in that file, or the proxy is malformed.
+    /// - Throws: `.configuration` if there is no certificate in `caFile`, or the proxy is malformed.
     package init(environment: [String: String], caFile: String? = nil) throws(VaultError) {
         proxy = try ProxySettings(environment: environment)
-        let named = caFile.map { ("--ca-file", $0) } ?? environment["SSL_CERT_FILE"].map { ("SSL_CERT_FILE", $0) }
-        guard let (origin, path) = named, !path.isEmpty else {
-            trustRoots = .default
-            return
-        }
-        do {
-            let certificates = try NIOSSLCertificate.fromPEMFile(path)
-            guard !certificates.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
-            trustRoots = .certificates(certificates)
-        } catch {
-            throw VaultError(
-                .configuration,
-                "\(shownURL(path)), which \(origin) names, holds no certificate in PEM that can be read"
-            )
+        // What the user names on the command line is looked at at once. What stands in the environment of a command that
+        // may need no server is not: a bundle of the usual size takes longer to read than the rest of the command.
+        if let caFile {
+            trust = TrustedCertificates(path: caFile, namedBy: "--ca-file")
+            _ = try trust.roots()
+        } else {
+            trust = TrustedCertificates(path: environment["SSL_CERT_FILE"] ?? "", namedBy: "SSL_CERT_FILE")
         }
     }
 
@@ -46,9 +39,15 @@ package struct AsyncHTTPExchange: HTTPExchange {
             throw HTTPFailure(wasSent: false, "the request was cancelled before it was sent")
         }
         let prepared = try prepare(request, sending)
+        let configuration: HTTPClient.Configuration
+        do {
+            configuration = try self.configuration(request, sending)
+        } catch {
+            throw HTTPFailure(wasSent: false, error.message)
+        }
         let client = HTTPClient(
             eventLoopGroup: HTTPClient.defaultEventLoopGroup,
-            configuration: configuration(request, sending)
+            configuration: configuration
         )
         let loop = HTTPClient.defaultEventLoopGroup.any()
         let task = client.execute(
@@ -117,9 +116,12 @@ package struct AsyncHTTPExchange: HTTPExchange {
         }
     }
 
-    private func configuration(_ request: HTTPRequest, _ sending: Sending) -> HTTPClient.Configuration {
+    private func configuration(
+        _ request: HTTPRequest,
+        _ sending: Sending
+    ) throws(VaultError) -> HTTPClient.Configuration {
         var tls = TLSConfiguration.makeClientConfiguration()
-        tls.trustRoots = trustRoots
+        if request.url.scheme == "https" { tls.trustRoots = try trust.roots() }
         tls.minimumTLSVersion = .tlsv12
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,

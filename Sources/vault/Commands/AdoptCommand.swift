@@ -41,18 +41,23 @@ struct AdoptCommand: AsyncParsableCommand {
     /// Newer tokens of the file win; then the file must lose the grant, or two owners would log each other out.
     private func takeOver(_ summary: EntrySummary, _ vault: Vault, _ context: Context) async throws(VaultError) {
         let now = Timestamp.systemNow
-        try await SourceFile.reread(summary, into: vault, now: now)
+        // The owner's newest refresh token counts, even if the access token beside it has run out: any other is spent.
+        _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true)
         let current = try await vault.summary(of: summary.name)
         guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else { return }
         do throws(VaultError) {
-            try context.confirm("\(source.path) still holds the grant of \(name). Take it out of that file?", confirmation)
+            try context.confirm(
+                "\(source.path) still holds the grant of \(name). Take it out of that file?",
+                confirmation
+            )
         } catch {
             guard error.code == .locked else { throw error }
             throw VaultError(
                 .unsafe,
                 "\(source.path) still holds the grant of \(summary.name), and two owners of one refresh token log each "
                     + "other out; nothing was changed",
-                hint: "vault adopt \(summary.name.name) --yes takes it out of the file; or log out of the program that owns it"
+                hint:
+                    "vault adopt \(summary.name.name) --yes takes it out of the file; or log out of the program that owns it"
             )
         }
         try await SourceFile.remove(current, from: vault, now: now)
