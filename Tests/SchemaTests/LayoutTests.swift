@@ -176,6 +176,25 @@ struct LayoutTests {
         summary.source = EntrySource(path: "/path", sha256: Array(1...32), pointer: "/pointer", format: "format")
         summary.holds = Set(EntrySecrets.Field.allCases)
         summary.metadata = ["key": "value"]
+        summary.grantType = "grant_type"
+        summary.quirks = ["quirk"]
+        summary.hosts = ["host"]
+        summary.journal = RefreshJournal(
+            spent: Array(1...32),
+            startedAt: time,
+            sendBefore: 6,
+            boot: Array(1...16),
+            lostAnswers: 7
+        )
+        summary.refreshedAt = time
+        summary.refreshFailure = RefreshFailure(
+            at: time,
+            retryAt: time,
+            count: 8,
+            unclear: 9,
+            kind: .busy,
+            reason: "reason"
+        )
         return summary
     }
 
@@ -191,19 +210,26 @@ struct LayoutTests {
         for name in [
             "provider", "issuer", "account", "token_type", "authorization_endpoint", "token_endpoint",
             "revocation_endpoint",
-            "client_id", "client_authentication", "resource",
+            "client_id", "client_authentication", "resource", "grant_type",
         ] {
             #expect(fields[name] as? String == name)
         }
         #expect(fields["state"] as? String == "held restored" && fields["rotation"] as? String == "always")
         #expect(fields["scope"] as? [String] == ["scope", "more"])
-        for name in ["expiry", "issued_at", "created_at", "updated_at"] {
+        #expect(fields["quirk"] as? [String] == ["quirk"] && fields["host"] as? [String] == ["host"])
+        let journal = fields["journal"] as? [String: Any]
+        #expect(journal?["spent"] as? String == hexadecimal(Array(1...32)))
+        #expect(journal?["send_before"] as? Int == 6 && journal?["lost_answers"] as? Int == 7)
+        let failure = fields["refresh_failure"] as? [String: Any]
+        #expect(failure?["count"] as? Int == 8 && failure?["unclear"] as? Int == 9 && failure?["kind"] as? Int == 2)
+        #expect(failure?["reason"] as? String == "reason" && failure?["retry_seconds"] as? Int == 1_893_456_000)
+        for name in ["expiry", "issued_at", "created_at", "updated_at", "refreshed_at"] {
             #expect(fields[name] as? [String: Int] == ["seconds": 1_893_456_000, "nanoseconds": 5], "\(name)")
         }
         let source = fields["source"] as? [String: Any]
         #expect(source?["path"] as? String == "/path" && source?["pointer"] as? String == "/pointer")
         #expect(source?["format"] as? String == "format" && source?["sha256"] as? String == hexadecimal(Array(1...32)))
-        #expect((fields["holds"] as? [[String: Int]])?.compactMap { $0["tag"] } == [1, 2, 3, 4, 5])
+        #expect((fields["holds"] as? [[String: Int]])?.compactMap { $0["tag"] } == [1, 2, 3, 4, 5, 6, 7])
         let fact = (fields["metadata"] as? [[String: Any]])?.first
         #expect(fact?["key"] as? String == "key" && fact?["value"] as? String == "value")
     }

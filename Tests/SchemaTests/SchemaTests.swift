@@ -12,7 +12,8 @@ struct SchemaTests {
         "init": "init", "status": "status", "set": "entry-summary", "list": "list", "show": "show", "token": "token",
         "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",
         "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
-        "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore", "doctor": "doctor", "destroy": "destroy",
+        "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
+        "doctor": "doctor", "destroy": "destroy",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -94,6 +95,16 @@ struct SchemaTests {
             try document("export", home.path("b"), "--kdf", "interactive", "--backup-passphrase-file", backupPassphrase)
         )
         documents.append(try document("remove", "t", "--yes"))
+        let server = try OAuthServer()
+        let client = ["--issuer", server.base, "--client-id", "basic", "--client-credentials"]
+        let secret = try home.write("secret", "a:b%+ é")
+        let words = ["s", "--client-secret-file", secret] + client
+        let login = try home.run([Sandbox.program, "login"] + words + ["--json"])
+        try #require(login.status == 0, "\(login.notes)")
+        documents.append(["login", "login.schema.json", try login.object()])
+        documents.append(try document("show", "s", "--reveal"))
+        documents.append(try document("token", "s", "--refresh"))
+        documents.append(try document("logout", "s", "--yes"))
         documents.append(try document("set", "static:b", input: Array("changed".utf8)))
         documents.append(
             try document("restore", home.path("b"), "--backup-passphrase-file", backupPassphrase, status: 2)

@@ -6,31 +6,10 @@ internal import TestSupport
 
 /// The authorization server of `Tests/Support/oauth`, which detects a reused refresh token and says what it was asked.
 final class AuthorizationServer {
-    private let program: Program
-    let base: String
+    private let server: OAuthServer
+    var base: String { server.base }
 
-    /// Where its Python environment is, made first if need be.
-    private static let python: String = {
-        // It comes from PyPI, on the way there that the machine's own environment names.
-        let names = ["PATH", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SSL_CERT_FILE", "PIP_INDEX_URL"]
-        var environment = ProcessInfo.processInfo.environment.filter { names.contains($0.key) }
-        environment["PIP_NO_CACHE_DIR"] = "1"
-        guard let program = try? Program([Sandbox.supportFile("oauth/environment")], environment: environment) else {
-            preconditionFailure("no shell for Tests/Support/oauth/environment")
-        }
-        program.closeInput()
-        let directory = String(decoding: program.read(), as: UTF8.self).trimmingCharacters(in: .newlines)
-        return "\(directory)/bin/python"
-    }()
-
-    init() throws {
-        let script = Sandbox.supportFile("oauth/authorization_server.py")
-        program = try Program([Self.python, script], environment: ["PATH": "/usr/bin:/bin"])
-        let line = program.read { $0.contains(10) }
-        let announced = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: Any]
-        guard let base = announced?["base"] as? String else { throw Broken(what: "the server says nothing of itself") }
-        self.base = base
-    }
+    init() throws { server = try OAuthServer() }
 
     /// A grant of the client `public`, as a login would have left it: the answer of the token endpoint.
     func grant() async throws -> [String: Any] {

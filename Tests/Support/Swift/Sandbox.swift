@@ -53,6 +53,8 @@ package final class Sandbox {
             "XDG_STATE_HOME": root + "/state",
             "XDG_CONFIG_HOME": root + "/config",
             "XDG_RUNTIME_DIR": root + "/run",
+            // A trap: nothing here listens, so no test's request leaves the machine. Loopback goes through no proxy.
+            "HTTPS_PROXY": "http://127.0.0.1:9",
         ]
         for directory in ["home", "run"] { try makeDirectory(directory) }
         if let bus {
