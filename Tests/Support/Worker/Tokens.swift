@@ -23,28 +23,28 @@ extension Worker {
         while let line = readLine() {
             let words = line.split(separator: " ").map(String.init)
             var request = TokenRequirements()
-            var count = 1
+            var count: Int?
             switch words.first {
             case "plain": break
             case "rejected": request.rejected = AccessToken(value: words[1], type: "Bearer", expiresAt: nil)
             case "refresh": request.requiresRefresh = true
             case "many":
-                count = Int(words[1]) ?? 1
+                count = Int(words[1])
                 request.rejected = AccessToken(value: words[2], type: "Bearer", expiresAt: nil)
             default: throw VaultError(.usage, "tokens: no such line: \(line)")
             }
             // Who asks has begun to: a refresh that ends after this line is an answer to it.
             say("asking")
             do throws(VaultError) {
-                if count == 1 {
-                    say("token \(try await broker.accessToken(for: name.description, request).value)")
-                } else {
+                if let count {
                     let clock = ContinuousClock()
                     let begin = clock.now
                     let different = try await together(count, name, request, broker)
                     let time = (clock.now - begin).components
                     let microseconds = time.seconds * 1_000_000 + time.attoseconds / 1_000_000_000_000
                     say("tokens \(different) \(microseconds)")
+                } else {
+                    say("token \(try await broker.accessToken(for: name.description, request).value)")
                 }
             } catch {
                 say("error \(error.code.exitStatus) \(error.message)")
