@@ -1,7 +1,9 @@
 import TestSupport
 import Testing
 
-/// "`kill -9` at any instant leaves either the old grant or the new one, or … a precise report of just that."
+/// A refresh that is killed leaves the old grant or the new one.
+///
+/// Or, where the server had rotated already and its answer was lost, a precise report of just that.
 @Suite(.serialized)
 struct KilledRefreshTests {
     @Test func leavesTheOldGrantTheNewOneOrAReportOfALostAnswer() async throws {
