@@ -17,14 +17,16 @@ demo: build
 test:
 	@.ci/setup test
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip FaultTests
+	$(SWIFT) test --skip-build --skip FaultTests --skip RefreshTests
 	$(SWIFT) test --skip-build --filter FaultTests
+	$(SWIFT) test --skip-build --filter RefreshTests
 
 # The same tests with every kill point and the full number of writers: an hour or more.
 stress:
 	@.ci/setup test
 	$(SWIFT) build --build-tests
 	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter FaultTests
+	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter RefreshTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -226,14 +226,19 @@ let package = Package(
         // kills a program at a chosen system call or makes that call fail.
         .executableTarget(
             name: "vault-test-worker",
-            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody"],
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "OAuthFlows", "TokenBroker"],
             path: "Tests/Support/Worker",
             swiftSettings: strict
         ),
         .executableTarget(name: "vault-test-injector", path: "Tests/Support/Injector"),
         .testTarget(
             name: "FaultTests",
-            dependencies: ["vault", "vault-keyring", "vault-test-worker", "vault-test-injector"],
+            dependencies: ["TestSupport", "vault", "vault-keyring", "vault-test-worker", "vault-test-injector"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RefreshTests",
+            dependencies: ["TestSupport", "vault", "vault-test-worker", "vault-test-injector"],
             swiftSettings: strict
         ),
 

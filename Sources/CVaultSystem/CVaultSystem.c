@@ -109,13 +109,24 @@ void vault_gate_signals(void) {
     }
 }
 
+// Lets a signal act here and now. The threads of a pool block all signals: raised on one of them as it is, a signal
+// would stay pending for that thread and never act.
+static void gate_raise(int number) {
+    sigset_t one, before;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    pthread_sigmask(SIG_UNBLOCK, &one, &before);
+    raise(number);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 void vault_postpone_signals(void) { atomic_fetch_add(&gate_closed, 1); }
 
 void vault_admit_signals(void) {
     if (atomic_fetch_sub(&gate_closed, 1) != 1) return;
     // A signal between the line above and this loop acts by itself; none acts twice.
     for (unsigned index = 0; index < gated_count; index++) {
-        if (atomic_exchange(&gate_waiting[index], 0)) raise(gated[index]);
+        if (atomic_exchange(&gate_waiting[index], 0)) gate_raise(gated[index]);
     }
 }
 

@@ -1,17 +1,18 @@
+import TestSupport
 import Testing
 
 /// Many processes on one vault.
 @Suite(.serialized)
 struct CrowdTests {
     @Test func losesNoUpdate() async throws {
-        try await Script.run("crowd", "updates")
+        try await Script.run("faults/crowd", "updates")
     }
 
     @Test func keepsEveryAcknowledgedWriteOfKilledWriters() async throws {
-        try await Script.run("crowd", "killed")
+        try await Script.run("faults/crowd", "killed")
     }
 
     @Test func readersTakeNoWriterForDamage() async throws {
-        try await Script.run("crowd", "readers")
+        try await Script.run("faults/crowd", "readers")
     }
 }

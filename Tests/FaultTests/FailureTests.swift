@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// Each system call fails once, or from there on: an error and the old state, or success and the new one.
@@ -8,18 +9,18 @@ struct FailureTests {
         "key-rotate", "export", "restore",
     ])
     func isReportedAndLosesNothing(command: String) async throws {
-        try await Script.run("fail", command)
+        try await Script.run("faults/fail", command)
     }
 
     @Test func aFullDiskIsReportedAndLosesNothing() async throws {
-        try await Script.run("disk", "full")
+        try await Script.run("faults/disk", "full")
     }
 
     @Test func aLimitOfFileSizesIsReportedAndLosesNothing() async throws {
-        try await Script.run("disk", "limited")
+        try await Script.run("faults/disk", "limited")
     }
 
     @Test func readOnlyMediaCanBeReadAndAreNotChanged() async throws {
-        try await Script.run("disk", "read-only")
+        try await Script.run("faults/disk", "read-only")
     }
 }

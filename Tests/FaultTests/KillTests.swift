@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// `kill -9` before each system call that changes a file: what opens afterwards is the old state or the new one.
@@ -8,6 +9,6 @@ struct KillTests {
         "key-rotate", "key-rotate-again", "export", "restore",
     ])
     func leavesTheOldStateOrTheNewOne(command: String) async throws {
-        try await Script.run("kill", command)
+        try await Script.run("faults/kill", command)
     }
 }

@@ -1,8 +1,9 @@
 // Runs a program and makes its Nth call that touches files below a directory fail, or kills it before that call.
 //
-//   vault-test-injector --under DIR [--calls change|io|sync] [--at N [--from]] [--error ERRNO] --log FILE -- PROGRAM …
+//   vault-test-injector --under DIR [--calls change|io|sync|protocol] [--at N [--from]] [--error ERRNO] --log FILE
+//     -- PROGRAM …
 //
-// Without --at it only counts. Without --error the program is killed; with --from every call from the Nth on fails.
+// `protocol` counts the calls that change files, and those that connect, write to and read from sockets. Without --at it only counts. Without --error the program is killed; with --from every call from the Nth on fails.
 // FILE gets a line for each call counted, `N NAME PATH`, and `hit` where the program was interfered with. The exit status
 // is the program's, or 128 and the signal; 125 is a failure of this program, 77 a machine it does not know.
 //
@@ -41,7 +42,7 @@ int main(void) {
 #else
 
 enum { BY_PATH, BY_DESCRIPTOR, BY_SECOND_PATH };
-enum { CHANGE = 1, IO = 2, SYNC = 4 };
+enum { CHANGE = 1, IO = 2, SYNC = 4, NETWORK = 8 };
 
 static const struct call {
     int number;
@@ -51,8 +52,8 @@ static const struct call {
 } calls[] = {
     {SYS_openat, "openat", BY_SECOND_PATH, CHANGE | IO},
     {SYS_open, "open", BY_PATH, CHANGE | IO},
-    {SYS_write, "write", BY_DESCRIPTOR, CHANGE | IO},
-    {SYS_writev, "writev", BY_DESCRIPTOR, CHANGE | IO},
+    {SYS_write, "write", BY_DESCRIPTOR, CHANGE | IO | NETWORK},
+    {SYS_writev, "writev", BY_DESCRIPTOR, CHANGE | IO | NETWORK},
     {SYS_pwrite64, "pwrite64", BY_DESCRIPTOR, CHANGE | IO},
     {SYS_fsync, "fsync", BY_DESCRIPTOR, CHANGE | IO | SYNC},
     {SYS_fdatasync, "fdatasync", BY_DESCRIPTOR, CHANGE | IO | SYNC},
@@ -72,7 +73,7 @@ static const struct call {
     {SYS_fallocate, "fallocate", BY_DESCRIPTOR, CHANGE | IO},
     {SYS_chmod, "chmod", BY_PATH, CHANGE | IO},
     {SYS_fchmod, "fchmod", BY_DESCRIPTOR, CHANGE | IO},
-    {SYS_read, "read", BY_DESCRIPTOR, IO},
+    {SYS_read, "read", BY_DESCRIPTOR, IO | NETWORK},
     {SYS_pread64, "pread64", BY_DESCRIPTOR, IO},
     {SYS_fcntl, "fcntl", BY_DESCRIPTOR, IO},
     {SYS_fstat, "fstat", BY_DESCRIPTOR, IO},
@@ -80,6 +81,12 @@ static const struct call {
     {SYS_lstat, "lstat", BY_PATH, IO},
     {SYS_newfstatat, "newfstatat", BY_SECOND_PATH, IO},
     {SYS_getdents64, "getdents64", BY_DESCRIPTOR, IO},
+    {SYS_connect, "connect", BY_DESCRIPTOR, NETWORK},
+    {SYS_sendto, "sendto", BY_DESCRIPTOR, NETWORK},
+    {SYS_sendmsg, "sendmsg", BY_DESCRIPTOR, NETWORK},
+    {SYS_recvfrom, "recvfrom", BY_DESCRIPTOR, NETWORK},
+    {SYS_recvmsg, "recvmsg", BY_DESCRIPTOR, NETWORK},
+    {SYS_readv, "readv", BY_DESCRIPTOR, NETWORK},
 };
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
@@ -142,6 +149,14 @@ static int changes(const struct call *call, const struct user_regs_struct *regis
     return (flags & O_ACCMODE) != O_RDONLY || (flags & (O_CREAT | O_TRUNC));
 }
 
+static int counts(const struct call *call, int group, const struct user_regs_struct *registers, const char *path,
+                  const char *under) {
+    if (call->groups & group & NETWORK && strncmp(path, "socket:", 7) == 0) return 1;
+    if (!(call->groups & group & ~NETWORK)) return 0;
+    if (group & CHANGE && !changes(call, registers)) return 0;
+    return strncmp(path, under, strlen(under)) == 0;
+}
+
 int main(int count, char **arguments) {
     const char *under = NULL, *log_path = NULL;
     int group = CHANGE, error = 0, from = 0, index = 1;
@@ -154,13 +169,16 @@ int main(int count, char **arguments) {
         else if (!strcmp(arguments[index], "--at")) at = atol(value);
         else if (!strcmp(arguments[index], "--error")) error = atoi(value);
         else if (!strcmp(arguments[index], "--calls"))
-            group = !strcmp(value, "io") ? IO : !strcmp(value, "sync") ? SYNC : CHANGE;
+            group = !strcmp(value, "io") ? IO : !strcmp(value, "sync") ? SYNC
+                : !strcmp(value, "protocol") ? CHANGE | NETWORK : CHANGE;
         else { errno = EINVAL; fail(arguments[index]); }
         index++;
     }
     if (!under || !log_path || index + 1 >= count) { errno = EINVAL; fail("arguments"); }
     FILE *log = fopen(log_path, "we");
     if (!log) fail(log_path);
+    // Whoever waits for a call sees its line at once.
+    setvbuf(log, NULL, _IOLBF, 0);
 
     pid_t child = fork();
     if (child < 0) fail("fork");
@@ -181,7 +199,6 @@ int main(int count, char **arguments) {
     long counted = 0;
     int result = 125;
     char path[PATH_MAX];
-    size_t prefix = strlen(under);
     for (;;) {
         pid_t thread = waitpid(-1, &status, __WALL);
         if (thread < 0) {
@@ -197,9 +214,9 @@ int main(int count, char **arguments) {
             struct user_regs_struct registers;
             if (ptrace(PTRACE_GETREGS, thread, NULL, &registers) == 0) {
                 const struct call *call = find((long)registers.orig_rax);
-                if (call && (group != CHANGE || changes(call, &registers))) {
+                if (call) {
                     path_of(thread, call, &registers, path);
-                    if (strncmp(path, under, prefix) == 0) {
+                    if (counts(call, group, &registers, path, under)) {
                         counted++;
                         fprintf(log, "%ld %s %s\n", counted, call->name, path);
                         int hit = at > 0 && (counted == at || (from && counted > at));

@@ -1,6 +1,8 @@
 internal import Glibc
 internal import KeyCustody
+internal import OAuthFlows
 internal import Synchronization
+internal import TokenBroker
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -15,6 +17,7 @@ internal import VaultCrypto
 ///     vault-test-worker rotate                    make new data keys until killed or the input ends
 ///     vault-test-worker watch NAME…               list and read those entries until the input ends
 ///     vault-test-worker hold NAME                 keep the entry's secrets until a line of input
+///     vault-test-worker tokens NAME               ask a broker for a token at each line of input (`Tokens.swift`)
 @main
 enum Worker {
     static func main() async {
@@ -28,7 +31,8 @@ enum Worker {
             case "rotate": try await rotate()
             case "watch": try await watch(arguments.dropFirst().map { try EntryName(parsing: $0) })
             case "hold": try await hold(try EntryName(parsing: arguments[1]))
-            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold")
+            case "tokens": try await tokens(try EntryName(parsing: arguments[1]))
+            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|tokens")
             }
         } catch let error as VaultError {
             say("error \(error.code.exitStatus) \(error.message)")
@@ -40,9 +44,9 @@ enum Worker {
         exit(0)
     }
 
-    private static func open() async throws -> Vault {
+    static func open() async throws -> Vault {
         var environment: [String: String] = [:]
-        for name in ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "VAULT_DIR"] {
+        for name in ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "VAULT_DIR"] {
             if let value = getenv(name) { environment[name] = String(cString: value) }
         }
         // Never the home of whoever runs the tests.
@@ -188,7 +192,7 @@ enum Worker {
         return end
     }
 
-    private static func say(_ line: String) {
+    static func say(_ line: String) {
         var line = line + "\n"
         line.withUTF8 { bytes in _ = Glibc.write(STDOUT_FILENO, bytes.baseAddress, bytes.count) }
     }

@@ -6,47 +6,10 @@ import resource
 import subprocess
 import time
 
-from common import Findings, Outcome, Place, arguments, skip
+from common import Disk, Findings, Outcome, Place, arguments
 from scenarios import SCENARIOS
 
 COMMANDS = ["set", "replace", "import", "import-remove", "remove", "rename", "key-add", "key-rotate", "export", "restore"]
-
-
-class Disk:
-    """A file system in memory, of a size that can be filled and that can turn read-only."""
-
-    def __init__(self, path, size):
-        self.path, self.size = path, size
-        os.makedirs(path, exist_ok=True)
-
-    def __enter__(self):
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={self.size},mode=0700", "vault-test", self.path], capture_output=True
-        )
-        if done.returncode != 0:
-            skip(f"mounting a tmpfs is not permitted here: {done.stderr.decode().strip()}")
-        return self
-
-    def __exit__(self, *_):
-        subprocess.run(["umount", "--lazy", self.path], check=True)
-
-    def remount(self, option):
-        subprocess.run(["mount", "-o", f"remount,{option}", self.path], check=True)
-
-    def fill(self, leaving=0):
-        """Takes all space but `leaving` bytes."""
-        with open(os.path.join(self.path, "filler"), "wb", buffering=0) as file:
-            for size in (4096, 1):
-                try:
-                    while file.write(b"x" * size) == size:
-                        pass
-                except OSError:
-                    pass
-            if leaving:
-                os.ftruncate(file.fileno(), max(0, os.fstat(file.fileno()).st_size - leaving))
-
-    def free(self):
-        os.unlink(os.path.join(self.path, "filler"))
 
 
 def contents(directory):

@@ -1,27 +1,31 @@
-import Foundation
-import Glibc
-import Testing
+internal import Foundation
+internal import Glibc
 
-/// A script of `Tests/Support/faults`, run on the programs that were just built.
+/// A script of `Tests/Support`, run on the programs that were just built.
 ///
 /// It prints what it found line by line, and its last line sums up. Exit status 77 means that this machine does not
 /// allow what it needs; the reason is printed and the test passes.
-enum Script {
+package enum Script {
     /// Whether to try every instant and all of the load rather than a bounded share.
-    static let isExhaustive = ProcessInfo.processInfo.environment["VAULT_EXHAUSTIVE"] == "1"
+    package static let isExhaustive = ProcessInfo.processInfo.environment["VAULT_EXHAUSTIVE"] == "1"
 
-    static func run(_ name: String, _ arguments: String...) async throws {
-        let script = URL(filePath: #filePath).deletingLastPathComponent()
-            .appending(path: "../Support/faults/\(name).py").standardized.path()
+    /// Runs `Tests/Support/NAME.py`.
+    ///
+    /// - Throws: What it found to be wrong.
+    package static func run(_ name: String, _ arguments: String...) async throws {
         let programs = URL(filePath: try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe"))
             .deletingLastPathComponent().path()
         let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        let command = ["python3", script, "--programs", programs] + (isExhaustive ? ["--exhaustive"] : []) + arguments
+        let command =
+            ["python3", Sandbox.supportFile(name + ".py"), "--programs", programs]
+            + (isExhaustive ? ["--exhaustive"] : []) + arguments
         let (status, output) = try await onThread {
             try spawn(command, environment: ["PATH": path, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"])
         }
         print(output.split(separator: "\n").suffix(status == 0 ? 3 : 40).joined(separator: "\n"))
-        #expect(status == 0 || status == 77, "\(name) \(arguments.joined(separator: " ")):\n\(output)")
+        guard status == 0 || status == 77 else {
+            throw Broken(what: "\(name) \(arguments.joined(separator: " ")) ended with \(status):\n\(output)")
+        }
     }
 
     /// Runs blocking work off the cooperative pool.
@@ -76,6 +80,3 @@ enum Script {
         return (code, String(decoding: output, as: UTF8.self))
     }
 }
-
-/// The harness itself does not work.
-struct Broken: Error { let what: String }
