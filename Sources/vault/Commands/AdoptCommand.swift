@@ -45,14 +45,18 @@ struct AdoptCommand: AsyncParsableCommand {
         let current = try await vault.summary(of: summary.name)
         guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else { return }
         do throws(VaultError) {
-            try context.confirm("\(source.path) still holds the grant of \(name). Take it out of that file?", confirmation)
+            try context.confirm(
+                "\(source.path) still holds the grant of \(name). Take it out of that file?",
+                confirmation
+            )
         } catch {
             guard error.code == .locked else { throw error }
             throw VaultError(
                 .unsafe,
                 "\(source.path) still holds the grant of \(summary.name), and two owners of one refresh token log each "
                     + "other out; nothing was changed",
-                hint: "vault adopt \(summary.name.name) --yes takes it out of the file; or log out of the program that owns it"
+                hint:
+                    "log out of the program that owns it, or take it out of the file: vault adopt \(summary.name.name) --yes"
             )
         }
         try await SourceFile.remove(current, from: vault, now: now)
