@@ -101,20 +101,23 @@ struct LoginResolution {
         var parameters = settings?.parameters ?? [:]
         if let host = options.host { parameters["host"] = host }
         if let tenant = options.tenant { parameters["tenant"] = tenant }
-        if let wanted = options.provider ?? settings?.provider {
+        let wanted = options.provider ?? settings?.provider
+        if wanted != nil {
             if let issuer = options.issuer ?? settings?.issuer { parameters["issuer"] = issuer }
-            return try catalog.preset(wanted, with: parameters)
+        } else {
+            // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be.
+            guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
         }
-        // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be.
-        guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
-        let guess = known?.provider ?? name.name
-        guard let preset = catalog.preset(guess) else { return nil }
-        // A preset whose parameters were given at the first login is filled in from the entry's endpoints.
-        if known?.tokenEndpoint != nil, preset.parameters.contains(where: { parameters[$0.name] == nil && $0.preset == nil })
-        {
-            return nil
+        guard let preset = catalog.preset(wanted ?? known?.provider ?? name.name) else {
+            return try wanted.map { (wanted) throws(VaultError) in try catalog.preset(wanted, with: parameters) }
         }
-        return try catalog.preset(guess, with: parameters)
+        let lacks = preset.parameters.contains { parameters[$0.name] == nil && $0.preset == nil }
+        if lacks, let known, known.tokenEndpoint != nil {
+            // What the first login was given stands in the entry's endpoints; all else is the preset's.
+            if known.provider == preset.name { return preset.at(known) }
+            if wanted == nil { return nil }
+        }
+        return try catalog.preset(preset.name, with: parameters)
     }
 
     private func server(
@@ -280,12 +283,18 @@ struct LoginResolution {
     ) throws(VaultError) -> any AuthorizationFlow {
         switch choice {
         case .clientCredentials: return ClientCredentialsFlow(requests: requests)
-        case .openAIDevice: return OpenAIDeviceFlow(.platform, issuer: server.issuer ?? "", requests: requests)
-        case .codexDevice: return OpenAIDeviceFlow(.codex, issuer: server.issuer ?? "", requests: requests)
+        case .openAIDevice, .codexDevice:
+            return OpenAIDeviceFlow(
+                choice == .codexDevice ? .codex : .platform,
+                issuer: server.issuer ?? "",
+                requests: requests,
+                timeout: options.timeout.map { .seconds($0.seconds) }
+            )
         case .device:
             var device = DeviceFlow.Options()
             device.scopes = scopes
             device.scopeSeparator = separator
+            device.timeout = options.timeout.map { .seconds($0.seconds) }
             return DeviceFlow(server: server, requests: requests, options: device)
         case .browser:
             var browser = BrowserFlow.Options()
@@ -328,5 +337,22 @@ struct LoginResolution {
             step.requestedTokenType = exchange.requestedTokenType
         }
         return ExchangingFlow(flow, then: step, requests: requests)
+    }
+}
+
+extension ProviderPreset {
+    /// The preset with the endpoints of an entry that was granted by it, in the place of those with parameters in them.
+    fileprivate func at(_ entry: EntrySummary) -> ProviderPreset {
+        var preset = self
+        preset.parameters = []
+        preset.metadataURL = nil
+        preset.issuer = entry.issuer
+        preset.authorizationEndpoint = entry.authorizationEndpoint
+        preset.tokenEndpoint = entry.tokenEndpoint
+        preset.revocationEndpoint = entry.revocationEndpoint
+        preset.deviceAuthorizationEndpoint = nil
+        preset.pushedAuthorizationRequestEndpoint = nil
+        preset.resourceHosts = entry.hosts
+        return preset
     }
 }
