@@ -57,7 +57,7 @@ struct LoginConversation {
         return seconds < 120 ? "\(seconds) s" : "\(seconds / 60) minutes"
     }
 
-    /// "The URL stands on standard error, whole and alone on one line, flushed before the wait."
+    /// The URL stands on standard error, whole and alone on one line, flushed before the wait.
     private static func show(_ prompt: AuthorizationPrompt, _ context: Context, _ opensBrowser: Bool) {
         switch prompt {
         case .browser(let url):

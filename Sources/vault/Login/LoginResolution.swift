@@ -43,7 +43,7 @@ struct LoginResolution {
         let scopes = scopes(settings, preset, known?.summary)
         let separator = settings?.scopeSeparator ?? preset?.scopeSeparator ?? " "
         let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? known?.summary.resource
-        let dpopKey = options.dpop ? DPoPKey() : nil
+        let dpopKey = options.dpop || wasBound(known, server) ? DPoPKey() : nil
 
         var request = TokenRequest(endpoint: tokenEndpoint, client: client)
         request.scope = scopes.isEmpty ? nil : scopes.joined(separator: separator)
@@ -51,7 +51,7 @@ struct LoginResolution {
         request.dpopKey = dpopKey
         let requests = ClientRequests(request, http: http, clock: broker.clock)
 
-        let choice = try choice(preset, server)
+        let choice = try choice(preset, server, known?.summary)
         var flow = try flow(choice, server, requests, preset, scopes, separator, settings)
         if options.exchange { flow = try exchanging(flow, preset, requests) }
 
@@ -212,7 +212,7 @@ struct LoginResolution {
         return client
     }
 
-    /// "Exactly one method for each request: the registered one if the server lists it; else from its list."
+    /// Exactly one method for each request: the registered one if the server lists it; else from its list.
     private func authentication(
         _ asked: String?,
         _ usual: String?,
@@ -250,11 +250,21 @@ struct LoginResolution {
         return known?.scopes ?? []
     }
 
+    /// Whether the tokens that are replaced are bound to a key: then those in their place are too, asked for or not.
+    private func wasBound(_ known: KnownEntry?, _ server: AuthorizationServer) -> Bool {
+        guard let known = known?.summary else { return false }
+        return known.holds.contains(.dpopKey) && known.tokenEndpoint == server.tokenEndpoint?.text
+    }
+
     // MARK: - How
 
     private enum Choice { case browser, device, openAIDevice, codexDevice, clientCredentials }
 
-    private func choice(_ preset: ProviderPreset?, _ server: AuthorizationServer) throws(VaultError) -> Choice {
+    private func choice(
+        _ preset: ProviderPreset?,
+        _ server: AuthorizationServer,
+        _ known: EntrySummary?
+    ) throws(VaultError) -> Choice {
         if options.clientCredentials { return .clientCredentials }
         let offered = preset?.flows ?? []
         if options.device {
@@ -262,6 +272,10 @@ struct LoginResolution {
             return offered.contains("openai-device") ? .openAIDevice : .device
         }
         if options.browser { return .browser }
+        // A client that was granted its own tokens is no person, whose browser could be opened.
+        if known?.grantType == "client_credentials", known?.tokenEndpoint == server.tokenEndpoint?.text {
+            return .clientCredentials
+        }
         switch offered.first {
         case "device" where server.deviceAuthorizationEndpoint != nil: return .device
         case "client-credentials": return .clientCredentials

@@ -192,6 +192,9 @@ def client_credentials():
                    and shown["grant_type"] == "client_credentials", shown)
             expect(f"{client}: no secret in what is shown", clients["basic"]["secret"] not in json.dumps(shown)
                    and "PRIVATE KEY" not in json.dumps(shown))
+        again = home.vault("login", "signing")
+        expect("by name alone the same again", again.status == 0 and server.log("token")[-1]["method"] == "private_key_jwt"
+               and server.log("token")[-1]["grant_type"] == "client_credentials", again)
         expect("no browser", home.browsers() == [])
         wrong = home.file("wrong", "not the secret")
         fails("a wrong secret", home.vault("login", "y", "--issuer", server.issuer, "--client-id", "basic",
@@ -234,6 +237,10 @@ def bound():
         asked = [entry["outcome"] for entry in server.log("token", grant_type="refresh_token")]
         expect("refreshed with the server's nonce, asked for once", fresh.status == 0
                and asked == ["use_dpop_nonce", "granted"] and before["refresh_token"] != after["refresh_token"], fresh, asked)
+        running = home.start("login", "x")
+        get(drive(running.url()))
+        expect("a new login by name alone", running.end().status == 0)
+        fails("is bound as the old one was", home.vault("token", "x"), 10, "--dpop")
         gone = home.vault("logout", "x", "--yes", "--json")
         expect("logged out", gone.status == 0 and gone.json["revocation"] == "revoked", gone)
 

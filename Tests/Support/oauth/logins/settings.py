@@ -89,13 +89,15 @@ def parameters():
         server.post("/_revoke")
         outcome = home.vault("token", "dbx", "--refresh")
         fails("the grant has ended", outcome, 5, "vault login dbx")
-        running = home.start(*home.hinted(outcome))
+        running = home.start(*home.hinted(outcome), stdin=subprocess.PIPE)
         query = query_of(running.url())
         expect("the hinted command is the same login again", query["client_id"] == "databricks-cli"
                and query["scope"] == "all-apis offline_access" and re.fullmatch(r"http://localhost:\d+", query["redirect_uri"]),
                query)
-        get(drive(running.url()))
-        expect("and logs in", running.end().status == 0)
+        # As an address bar shows it, typed where the browser is on another machine.
+        running.process.stdin.write((drive(running.url()).replace("?", "/?", 1) + "\n").encode())
+        running.process.stdin.flush()
+        expect("and logs in, by a pasted answer", running.end().status == 0)
         running = home.start("login", "y", "--provider", "generic", "--issuer", server.issuer, "--client-id", "public")
         get(drive(running.url()))
         expect("any issuer by the generic preset", running.end().status == 0)
