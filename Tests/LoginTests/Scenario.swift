@@ -31,7 +31,11 @@ enum Scenario {
     private static let python = Result<String, any Error> {
         let outcome = try Sandbox().run(
             ["/bin/bash", Sandbox.supportFile("oauth/environment")],
-            environment: ProcessInfo.processInfo.environment.filter { ["PATH", "PYTHON"].contains($0.key) }
+            environment: ProcessInfo.processInfo.environment.filter { variable in
+                // How to find Python, and how its installer finds packages.
+                ["PATH", "PYTHON", "SSL_CERT_FILE"].contains(variable.key) || variable.key.hasPrefix("PIP_")
+                    || variable.key.lowercased().hasSuffix("_proxy")
+            }
         )
         guard outcome.status == 0, let directory = outcome.lines.last else {
             throw Broken(what: "no Python environment for the servers: \(outcome.notes)")

@@ -150,11 +150,16 @@ def canaries():
     verifiers = []
 
     def token(request):
-        if "code_verifier" in request.form:
+        if request.form["grant_type"] == "authorization_code":
             verifiers.append(request.form["code_verifier"])
             if request.form["code"] != canary["code"]:
-                return 400, {"error": "invalid_grant", "error_description": "no such code"}
-        which = "" if "code_verifier" in request.form else "second-"
+                return 400, {"error": "invalid_grant", "error_description": "Invalid authorization code: " + request.form["code"]}
+            return granted("")
+        if request.form["refresh_token"] == canary["second-refresh"]:
+            return 400, {"error": "invalid_grant", "error_description": "Invalid refresh token: " + request.form["refresh_token"]}
+        return granted("second-")
+
+    def granted(which):
         return 200, {"access_token": canary[which + "access"], "refresh_token": canary[which + "refresh"],
                      "id_token": "e30.e30." + canary["id"], "token_type": "Bearer", "expires_in": 3600}
 
@@ -196,7 +201,7 @@ def canaries():
                 look(get(answer).text, "the page")
             return watched(running.end(), "login " + " ".join(arguments))
 
-        expect("a code that the server refuses", login(code="id").status == 5)
+        expect("a code that the server refuses, and repeats", login(code="id").status == 5)
         expect("logged in", login().status == 0)
         expect("logged in by a pasted answer", login("--json", "-v", paste=True).status == 0)
         for arguments, prints in (
@@ -207,6 +212,9 @@ def canaries():
             outcome = watched(home.vault(*arguments, prefix=strace), " ".join(arguments), prints)
             expect(f"{' '.join(arguments)}: ran", outcome.status == 0, outcome)
             expect(f"{' '.join(arguments)}: prints what it is to print", all(canary[name] in outcome.out for name in prints))
+        dead = watched(home.vault("token", "x", "--refresh", prefix=strace), "token x --refresh")
+        fails("a refresh token that the server refuses, and repeats", dead, 5, "vault login x")
+        watched(home.vault("show", "x", "--json", prefix=strace), "show x --json")
         for folder, _, names in os.walk(home.root):
             for name in names:
                 path = os.path.join(folder, name)
