@@ -174,6 +174,11 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "LoginTests",
+            dependencies: ["TestSupport", "vault", "vault-keyring"],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "OAuthFlowsTests",
             dependencies: [
                 "OAuthFlows", "VaultAPI", "VaultCrypto", "StrictJSON",

@@ -9,7 +9,7 @@ struct TokenValidity {
     let summary: EntrySummary
     let now: Timestamp
 
-    /// "A margin of min(60 s, 10 % of the lifetime) is kept."
+    /// How long before its expiry a token counts as expired: "min(60 s, 10 % of the lifetime)".
     var margin: Int64 { min(Self.longestMargin, (lifetime ?? 600) / 10) }
 
     /// Seconds from issue to expiry, where both are known.

@@ -216,11 +216,19 @@ struct Context: Sendable {
     func confirm(_ question: String, _ options: ConfirmationOptions) throws(VaultError) {
         if options.yes { return }
         guard !noInput, let terminal = Terminal() else {
-            throw VaultError(.locked, "\(question) There is nobody to ask; nothing was changed", hint: "add --yes")
+            throw VaultError(
+                .locked,
+                "\(question) There is nobody to ask; nothing was changed",
+                hint: TypedCommand.with("--yes")
+            )
         }
         defer { terminal.close() }
         guard terminal.confirm(question) else {
-            throw VaultError(.locked, "not confirmed; nothing was changed", hint: "add --yes to skip the question")
+            throw VaultError(
+                .locked,
+                "not confirmed; nothing was changed",
+                hint: "to skip the question: \(TypedCommand.with("--yes"))"
+            )
         }
     }
 

@@ -18,7 +18,9 @@ package struct Interaction: Sendable {
     package var show: @Sendable (AuthorizationPrompt) async -> Void
     /// A remark for the person, on one line: a stray callback, a server that is slow.
     package var note: @Sendable (String) -> Void
-    /// The next line a person typed or pasted; `nil` when there are no more. Without it, nothing can be pasted.
+    /// The next line a person typed or pasted; `nil` when there are no more.
+    ///
+    /// Without it, nothing can be pasted.
     package var pastedLine: (@Sendable () async -> String?)?
 
     package init(

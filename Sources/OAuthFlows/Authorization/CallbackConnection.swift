@@ -20,7 +20,7 @@ struct CallbackRules: Sendable {
         guard hosts.count == 1, names(hosts[0].lowercased(), port: port) else { return .refuse(.misdirectedRequest) }
         let parts = head.uri.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         // The path as it stands, nothing decoded: no second spelling of it.
-        guard let path = parts.first, path == redirect.path else { return .refuse(.notFound) }
+        guard let path = parts.first, path == redirect.requestPath else { return .refuse(.notFound) }
         guard head.method == .GET else { return .refuse(.methodNotAllowed) }
         guard !head.headers.contains(name: "Transfer-Encoding"),
             head.headers["Content-Length"].allSatisfy({ $0 == "0" })

@@ -8,6 +8,8 @@ package struct DeviceFlow: AuthorizationFlow {
     package struct Options: Sendable {
         package var scopes: [String] = []
         package var scopeSeparator = " "
+        /// How long a person may take, where that is to be less than the code is good for.
+        package var timeout: Duration?
 
         package init() {}
     }
@@ -41,15 +43,16 @@ package struct DeviceFlow: AuthorizationFlow {
         }
         let start = clock.now
         let device = try await authorize(endpoint)
+        let lifetime = min(device.lifetime, options.timeout ?? device.lifetime)
         await interaction.show(
             .device(
                 userCode: device.userCode,
                 verificationURL: device.verificationURL,
                 completeURL: device.completeURL,
-                expiresIn: device.lifetime
+                expiresIn: lifetime
             )
         )
-        let polling = DevicePolling(interval: device.interval, lifetime: device.lifetime)
+        let polling = DevicePolling(interval: device.interval, lifetime: lifetime)
         let requests = requests
         return try await polling.run(on: clock, from: start) { () async throws(VaultError) in
             let reply = await requests.ask { endpoint, request in await endpoint.deviceCode(device.code, request) }

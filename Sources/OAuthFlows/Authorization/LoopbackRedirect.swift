@@ -11,8 +11,11 @@ package struct LoopbackRedirect: Sendable, Hashable {
     package var host: Host
     /// `nil` for any free port.
     package var port: Int?
-    /// With its leading slash.
+    /// With its leading slash; empty where a provider has registered the bare origin.
     package var path: String
+
+    /// What a browser asks for: RFC 9110 §4.2.3, "an empty path component is equivalent to a path of "/"".
+    package var requestPath: String { path.isEmpty ? "/" : path }
 
     package init(host: Host = .address, port: Int? = nil, path: String = "/callback") {
         self.host = host

@@ -25,21 +25,25 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
     }
 
     /// How long a person may take.
-    private static let lifetime: Duration = .seconds(15 * 60)
+    private static let longest: Duration = .seconds(15 * 60)
 
     private let variant: Variant
     private let issuer: String
     private let requests: ClientRequests
+    private let lifetime: Duration
 
     /// - Parameters:
     ///   - issuer: `https://auth.openai.com`, without a slash at its end.
     ///   - requests: To the token endpoint, `{issuer}/oauth/token`.
+    ///   - timeout: How long a person may take, where that is to be less than 15 minutes.
     package init(
         _ variant: Variant,
         issuer: String = "https://auth.openai.com",
-        requests: ClientRequests
+        requests: ClientRequests,
+        timeout: Duration? = nil
     ) {
         (self.variant, self.issuer, self.requests) = (variant, issuer, requests)
+        lifetime = min(timeout ?? Self.longest, Self.longest)
     }
 
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
@@ -54,10 +58,10 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
         let tokenURL = try EndpointURL("\(variant.base(issuer))/token", as: "OpenAI's device token endpoint")
         let device = try await authorize()
         await interaction.show(
-            .device(userCode: device.userCode, verificationURL: page, completeURL: nil, expiresIn: Self.lifetime)
+            .device(userCode: device.userCode, verificationURL: page, completeURL: nil, expiresIn: lifetime)
         )
         let body = try Self.json([("device_auth_id", device.id), ("user_code", device.userCode)])
-        let polling = DevicePolling(interval: device.interval, lifetime: Self.lifetime)
+        let polling = DevicePolling(interval: device.interval, lifetime: lifetime)
         return try await polling.run(on: clock, from: start) { () async throws(VaultError) in
             let response: HTTPResponse
             do {

@@ -12,7 +12,8 @@ enum PastedAnswer {
         }
         let query = String(text[text.index(after: mark)...])
         let base = text[..<mark]
-        // Address bars leave the scheme out.
-        return base.isEmpty || base == redirect || "http://\(base)" == redirect ? query : nil
+        // Address bars leave the scheme out, and show the slash of a bare origin.
+        let isOurs = [redirect, redirect + "/"].contains { base == $0 || "http://\(base)" == $0 }
+        return base.isEmpty || isOurs ? query : nil
     }
 }

@@ -11,6 +11,8 @@ struct TokenAnswerReader {
     let endpoint: EndpointURL
     let requestedAt: Timestamp
     let now: Timestamp
+    /// What the request carried and no error may repeat; Spring says "Invalid refresh token: " and the token.
+    var confidential: [SharedSecret] = []
 
     func read(_ response: HTTPResponse) -> TokenEndpointAnswer {
         let members = AnswerMembers(response, of: endpoint)
@@ -23,7 +25,7 @@ struct TokenAnswerReader {
             }
             let body = TokenErrorResponse(
                 error: error,
-                description: members?.text("error_description").flatMap(sanitised),
+                description: members?.text("error_description").flatMap { sanitised(masked($0)) },
                 status: response.status
             )
             return refusal(body, response)
@@ -42,6 +44,19 @@ struct TokenAnswerReader {
     }
 
     private var place: String { endpoint.withoutQuery }
+
+    private func masked(_ text: String) -> String {
+        var bytes = Array(text.utf8)
+        for secret in confidential {
+            secret.withSecret { secret in
+                secret.withUnsafeBytes { secret in
+                    // A secret of a few letters would take words apart, and is none.
+                    if secret.count >= 8 { bytes = bytes.replacing(secret, with: "[secret]".utf8) }
+                }
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
 
     // MARK: - Refusals
 

@@ -109,11 +109,12 @@ package struct TokenEndpoint: Sendable {
             return (error.wasSent ? .lost(error.message) : .unsent(error.message), false)
         }
         let hasNewNonce = request.dpopKey != nil && nonces.keep(from: response, of: request.endpoint)
-        let reading = TokenAnswerReader(
+        var reading = TokenAnswerReader(
             endpoint: request.endpoint,
             requestedAt: sentAt.time ?? asked,
             now: clock.now
         )
+        reading.confidential = parameters.compactMap(\.value.secret) + [request.client.secret].compactMap(\.self)
         return (reading.read(response), hasNewNonce)
     }
 

@@ -56,6 +56,9 @@ package struct FormParameter: Sendable {
     package enum Value: Sendable {
         case text(String)
         case secret(SharedSecret)
+
+        /// What no error may repeat.
+        var secret: SharedSecret? { if case .secret(let secret) = self { secret } else { nil } }
     }
 
     package let name: String

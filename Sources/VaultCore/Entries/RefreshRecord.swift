@@ -42,7 +42,9 @@ public struct RefreshFailure: Hashable, Sendable {
     /// A sentence without a secret, of one line.
     public var reason: String
 
-    /// What an attempt can fail of. The raw values are the codes of the format.
+    /// What an attempt can fail of.
+    ///
+    /// The raw values are the codes of the format.
     public enum Kind: UInt16, Sendable, CaseIterable {
         /// Nothing was sent.
         case unsent = 0

@@ -57,7 +57,7 @@ struct AdoptCommand: AsyncParsableCommand {
                 "\(source.path) still holds the grant of \(summary.name), and two owners of one refresh token log each "
                     + "other out; nothing was changed",
                 hint:
-                    "vault adopt \(summary.name.name) --yes takes it out of the file; or log out of the program that owns it"
+                    "log out of the program that owns it, or take it out of the file: vault adopt \(summary.name.name) --yes"
             )
         }
         try await SourceFile.remove(current, from: vault, now: now)

@@ -29,9 +29,12 @@ struct LoginCommand: AsyncParsableCommand {
         let broker = try context.broker(try await context.open(), options.connection)
         let resolved = try await LoginResolution(context, options, name, broker).resolve()
         let conversation = LoginConversation(context, opensBrowser: !options.noBrowser && !context.noInput)
-        let report = try await conversation.hold { interaction throws(VaultError) in
-            try await broker.login(resolved.plan, by: resolved.flow, asking: interaction)
-        }
+        let report: LoginReport
+        do {
+            report = try await conversation.hold { interaction throws(VaultError) in
+                try await broker.login(resolved.plan, by: resolved.flow, asking: interaction)
+            }
+        } catch { throw error.naming(login: TypedCommand.text) }
         if context.json { try Output.print(.login(report)) }
         let account = report.summary.account.map { " as \($0)" } ?? ""
         context.note("\(name) is logged in\(account); \(report.summary.expirySentence)")
@@ -39,7 +42,9 @@ struct LoginCommand: AsyncParsableCommand {
             context.note("the grant it replaces could not be revoked at the server: \(reason)")
         }
         if !report.summary.holds.contains(.refreshToken), report.summary.grantType == nil {
-            context.note("the server gave no refresh token: once this token has expired, vault login \(name.name) again")
+            context.note(
+                "the server gave no refresh token: once this token has expired, vault login \(name.name) again"
+            )
         }
     }
 }

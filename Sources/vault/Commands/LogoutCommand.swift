@@ -33,7 +33,10 @@ struct LogoutCommand: AsyncParsableCommand {
         let (result, isDeleted) = try await broker.logout(name) { (result) throws(VaultError) in
             let reason = result.reason ?? ""
             do throws(VaultError) {
-                try context.confirm("The server did not revoke it (\(reason)). Delete it here all the same?", confirmation)
+                try context.confirm(
+                    "The server did not revoke it (\(reason)). Delete it here all the same?",
+                    confirmation
+                )
                 return true
             } catch {
                 guard error.code == .locked else { throw error }

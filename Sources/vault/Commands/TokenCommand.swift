@@ -64,7 +64,8 @@ struct TokenCommand: AsyncParsableCommand {
             throw VaultError(
                 .unsafe,
                 "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint: "vault token \(name.name) --dpop METHOD URL prints the headers of one request; vault proxy sends it"
+                hint:
+                    "vault token \(name.name) --dpop METHOD URL prints the headers of one request; vault proxy sends it"
             )
         }
         try await print(token, broker.vault, context)
@@ -102,7 +103,7 @@ struct TokenCommand: AsyncParsableCommand {
                 try await broker.login(resolved.plan, by: resolved.flow, asking: interaction)
             }
         } catch {
-            guard error.isLoginElsewhere else { throw error }
+            guard error.isLoginElsewhere else { throw error.naming(login: "vault login \(name.name)") }
             context.note("another login as \(name) is under way; waiting for it")
             guard try await broker.waitForLogin(name, within: LoginOptions.standardTimeout) else { throw error }
         }

@@ -32,6 +32,8 @@ struct LoginConversation {
         defer { watch.end() }
         let outcome = await login.value
         if let signal = watch.signal, case .failure = outcome {
+            // The terminal has shown ^C, and what follows begins a line of its own.
+            if isatty(STDERR_FILENO) == 1 { Diagnostics.write("\n") }
             // By its number, as a shell sees it: 130 for Ctrl-C, 143 for SIGTERM.
             Diagnostics.report(VaultError(.interrupted, "the login was interrupted; nothing was stored"))
             exit(128 + Int32(signal))
@@ -50,7 +52,12 @@ struct LoginConversation {
         )
     }
 
-    /// "The URL stands on standard error, whole and alone on one line, flushed before the wait."
+    private static func words(_ duration: Duration) -> String {
+        let seconds = duration.components.seconds
+        return seconds < 120 ? "\(seconds) s" : "\(seconds / 60) minutes"
+    }
+
+    /// The URL stands on standard error, whole and alone on one line, flushed before the wait.
     private static func show(_ prompt: AuthorizationPrompt, _ context: Context, _ opensBrowser: Bool) {
         switch prompt {
         case .browser(let url):
@@ -77,7 +84,7 @@ struct LoginConversation {
                 Diagnostics.write("or open this one, which has the code in it:\n\n\(Diagnostics.oneLine(complete))\n\n")
             }
             if !context.quiet {
-                Diagnostics.write("Waiting for the login, \(expiresIn.components.seconds / 60) minutes at most.\n")
+                Diagnostics.write("Waiting for the login, \(Self.words(expiresIn)) at most.\n")
             }
         }
     }
@@ -121,7 +128,8 @@ private enum PastedLines {
 
     /// The next line, or `nil` when there are no more.
     ///
-    /// It is read on a thread of its own, which nobody waits for when the login ends otherwise.
+    /// It is read on a thread of its own, which nobody waits for when the login ends otherwise. Such a thread blocks
+    /// SIGTTIN, so that a login in the background of a terminal (`vault login x &`) is not stopped: the read fails.
     static func next() async -> String? {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async { continuation.resume(returning: readLine()) }

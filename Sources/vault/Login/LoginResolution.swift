@@ -43,7 +43,7 @@ struct LoginResolution {
         let scopes = scopes(settings, preset, known?.summary)
         let separator = settings?.scopeSeparator ?? preset?.scopeSeparator ?? " "
         let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? known?.summary.resource
-        let dpopKey = options.dpop ? DPoPKey() : nil
+        let dpopKey = options.dpop || wasBound(known, server) ? DPoPKey() : nil
 
         var request = TokenRequest(endpoint: tokenEndpoint, client: client)
         request.scope = scopes.isEmpty ? nil : scopes.joined(separator: separator)
@@ -51,7 +51,7 @@ struct LoginResolution {
         request.dpopKey = dpopKey
         let requests = ClientRequests(request, http: http, clock: broker.clock)
 
-        let choice = try choice(preset, server)
+        let choice = try choice(preset, server, known?.summary)
         var flow = try flow(choice, server, requests, preset, scopes, separator, settings)
         if options.exchange { flow = try exchanging(flow, preset, requests) }
 
@@ -101,20 +101,23 @@ struct LoginResolution {
         var parameters = settings?.parameters ?? [:]
         if let host = options.host { parameters["host"] = host }
         if let tenant = options.tenant { parameters["tenant"] = tenant }
-        if let wanted = options.provider ?? settings?.provider {
+        let wanted = options.provider ?? settings?.provider
+        if wanted != nil {
             if let issuer = options.issuer ?? settings?.issuer { parameters["issuer"] = issuer }
-            return try catalog.preset(wanted, with: parameters)
+        } else {
+            // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be.
+            guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
         }
-        // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be.
-        guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
-        let guess = known?.provider ?? name.name
-        guard let preset = catalog.preset(guess) else { return nil }
-        // A preset whose parameters were given at the first login is filled in from the entry's endpoints.
-        if known?.tokenEndpoint != nil, preset.parameters.contains(where: { parameters[$0.name] == nil && $0.preset == nil })
-        {
-            return nil
+        guard let preset = catalog.preset(wanted ?? known?.provider ?? name.name) else {
+            return try wanted.map { (wanted) throws(VaultError) in try catalog.preset(wanted, with: parameters) }
         }
-        return try catalog.preset(guess, with: parameters)
+        let lacks = preset.parameters.contains { parameters[$0.name] == nil && $0.preset == nil }
+        if lacks, let known, known.tokenEndpoint != nil {
+            // What the first login was given stands in the entry's endpoints; all else is the preset's.
+            if known.provider == preset.name { return preset.at(known) }
+            if wanted == nil { return nil }
+        }
+        return try catalog.preset(preset.name, with: parameters)
     }
 
     private func server(
@@ -209,7 +212,7 @@ struct LoginResolution {
         return client
     }
 
-    /// "Exactly one method for each request: the registered one if the server lists it; else from its list."
+    /// Exactly one method for each request: the registered one if the server lists it; else from its list.
     private func authentication(
         _ asked: String?,
         _ usual: String?,
@@ -247,11 +250,21 @@ struct LoginResolution {
         return known?.scopes ?? []
     }
 
+    /// Whether the tokens that are replaced are bound to a key: then those in their place are too, asked for or not.
+    private func wasBound(_ known: KnownEntry?, _ server: AuthorizationServer) -> Bool {
+        guard let known = known?.summary else { return false }
+        return known.holds.contains(.dpopKey) && known.tokenEndpoint == server.tokenEndpoint?.text
+    }
+
     // MARK: - How
 
     private enum Choice { case browser, device, openAIDevice, codexDevice, clientCredentials }
 
-    private func choice(_ preset: ProviderPreset?, _ server: AuthorizationServer) throws(VaultError) -> Choice {
+    private func choice(
+        _ preset: ProviderPreset?,
+        _ server: AuthorizationServer,
+        _ known: EntrySummary?
+    ) throws(VaultError) -> Choice {
         if options.clientCredentials { return .clientCredentials }
         let offered = preset?.flows ?? []
         if options.device {
@@ -259,6 +272,10 @@ struct LoginResolution {
             return offered.contains("openai-device") ? .openAIDevice : .device
         }
         if options.browser { return .browser }
+        // A client that was granted its own tokens is no person, whose browser could be opened.
+        if known?.grantType == "client_credentials", known?.tokenEndpoint == server.tokenEndpoint?.text {
+            return .clientCredentials
+        }
         switch offered.first {
         case "device" where server.deviceAuthorizationEndpoint != nil: return .device
         case "client-credentials": return .clientCredentials
@@ -280,12 +297,18 @@ struct LoginResolution {
     ) throws(VaultError) -> any AuthorizationFlow {
         switch choice {
         case .clientCredentials: return ClientCredentialsFlow(requests: requests)
-        case .openAIDevice: return OpenAIDeviceFlow(.platform, issuer: server.issuer ?? "", requests: requests)
-        case .codexDevice: return OpenAIDeviceFlow(.codex, issuer: server.issuer ?? "", requests: requests)
+        case .openAIDevice, .codexDevice:
+            return OpenAIDeviceFlow(
+                choice == .codexDevice ? .codex : .platform,
+                issuer: server.issuer ?? "",
+                requests: requests,
+                timeout: options.timeout.map { .seconds($0.seconds) }
+            )
         case .device:
             var device = DeviceFlow.Options()
             device.scopes = scopes
             device.scopeSeparator = separator
+            device.timeout = options.timeout.map { .seconds($0.seconds) }
             return DeviceFlow(server: server, requests: requests, options: device)
         case .browser:
             var browser = BrowserFlow.Options()
@@ -328,5 +351,22 @@ struct LoginResolution {
             step.requestedTokenType = exchange.requestedTokenType
         }
         return ExchangingFlow(flow, then: step, requests: requests)
+    }
+}
+
+extension ProviderPreset {
+    /// The preset with the endpoints of an entry that was granted by it, in the place of those with parameters in them.
+    fileprivate func at(_ entry: EntrySummary) -> ProviderPreset {
+        var preset = self
+        preset.parameters = []
+        preset.metadataURL = nil
+        preset.issuer = entry.issuer
+        preset.authorizationEndpoint = entry.authorizationEndpoint
+        preset.tokenEndpoint = entry.tokenEndpoint
+        preset.revocationEndpoint = entry.revocationEndpoint
+        preset.deviceAuthorizationEndpoint = nil
+        preset.pushedAuthorizationRequestEndpoint = nil
+        preset.resourceHosts = entry.hosts
+        return preset
     }
 }

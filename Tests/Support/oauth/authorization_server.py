@@ -276,6 +276,7 @@ def protected_resource():
 @app.get("/.well-known/openid-configuration")
 @app.get("/.well-known/openid-configuration/<path:path>")
 @app.get("/<path:path>/.well-known/openid-configuration")
+@app.get("/oidc/.well-known/oauth-authorization-server")
 def metadata(path=""):
     state.log("metadata", path=request.path, outcome="ok")
     if "/" + path != (base["path"] or "/"):
@@ -399,6 +400,8 @@ def main():
         "basic": Client("basic", "client_secret_basic", SECRET),
         "post": Client("post", "client_secret_post", SECRET),
         "signing": Client("signing", "private_key_jwt", key=signing),
+        # The public client that every Databricks workspace knows.
+        "databricks-cli": Client("databricks-cli", "none"),
     })
     web = make_server("127.0.0.1", arguments.port, app, threaded=True, request_handler=Handler)
     web.daemon_threads = True

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Completes a login in a real browser: browser_login.py AUTHORIZATION_URL --screenshot FILE.png [--user U] [--password P]
-[--deny] [--expect TEXT]
+[--deny] [--expect TEXT] [--dark] [--width PIXELS]
 
 Drives a headless Chromium (Debian's chromium and chromium-driver, $CHROMIUM and $CHROMEDRIVER override) with a profile
 of its own through the pages of authorization_server.py, oidc_provider_mock and canaille, until the address is a
@@ -53,6 +53,8 @@ def main():
     parser.add_argument("--password", default="correct horse battery")
     parser.add_argument("--deny", action="store_true")
     parser.add_argument("--expect")
+    parser.add_argument("--dark", action="store_true", help="as at a desktop that prefers dark colours")
+    parser.add_argument("--width", type=int, help="of the viewport, as on a telephone")
     parser.add_argument("--timeout", type=float, default=90)
     options = parser.parse_args()
 
@@ -68,6 +70,12 @@ def main():
         browser = webdriver.Chrome(options=settings, service=service)
         try:
             browser.set_page_load_timeout(options.timeout)
+            if options.dark:
+                preference = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+                browser.execute_cdp_cmd("Emulation.setEmulatedMedia", preference)
+            if options.width:
+                browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+                    "width": options.width, "height": 844, "deviceScaleFactor": 2, "mobile": True})
             server = urllib.parse.urlsplit(options.url).netloc
             browser.get(options.url)
             deadline = time.monotonic() + options.timeout
@@ -82,6 +90,9 @@ def main():
             browser.save_screenshot(options.screenshot)
             print(json.dumps({
                 "path": urllib.parse.urlsplit(browser.current_url).path, "title": browser.title, "text": text,
+                "overflows": browser.execute_script(
+                    "return document.documentElement.scrollWidth > document.documentElement.clientWidth"),
+                "background": browser.execute_script("return getComputedStyle(document.body).backgroundColor"),
                 "console": [entry["message"] for entry in browser.get_log("browser")],
             }))
         finally:

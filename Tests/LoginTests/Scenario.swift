@@ -1,0 +1,45 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Runs a script of `Tests/Support/oauth/logins` with the `vault` that was built.
+///
+/// The servers, the browser and the clients that forge are Python, as in `Tests/Support/oauth`; so is what looks at them.
+/// A script says what it saw, a line each, and ends with a status other than 0 where one of it should not be.
+enum Scenario {
+    static func run(_ script: String, _ names: String...) throws {
+        let program = Sandbox.program
+        let home = try Sandbox()
+        // Certificates, proxies and browsers of whoever runs the tests are none of the scripts' business.
+        var variables = ["LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"]
+        for name in ["CHROMIUM", "CHROMEDRIVER", "VAULT_LOGIN_PAGES"] {
+            variables[name] = ProcessInfo.processInfo.environment[name]
+        }
+        let directory = URL(filePath: program).deletingLastPathComponent().path()
+        let outcome = try home.run(
+            [try python.get(), Sandbox.supportFile("oauth/logins/\(script).py"), "--programs", directory] + names,
+            environment: variables
+        )
+        let lines = outcome.text.split(separator: "\n")
+        for line in lines where line.contains(".png") { print(line) }
+        let seen = lines.filter { !$0.hasPrefix("ok ") }.joined(separator: "\n")
+        #expect(outcome.status == 0, "\(script): \(seen)\n\(outcome.notes)")
+        #expect(lines.contains { $0.hasPrefix("ok ") || $0.hasPrefix("skip") }, "\(script) tried nothing: \(seen)")
+    }
+
+    /// The Python with the servers' packages; made by the first who asks, where the set-up has not done so.
+    private static let python = Result<String, any Error> {
+        let outcome = try Sandbox().run(
+            ["/bin/bash", Sandbox.supportFile("oauth/environment")],
+            environment: ProcessInfo.processInfo.environment.filter { variable in
+                // How to find Python, and how its installer finds packages.
+                ["PATH", "PYTHON", "SSL_CERT_FILE"].contains(variable.key) || variable.key.hasPrefix("PIP_")
+                    || variable.key.lowercased().hasSuffix("_proxy")
+            }
+        )
+        guard outcome.status == 0, let directory = outcome.lines.last else {
+            throw Broken(what: "no Python environment for the servers: \(outcome.notes)")
+        }
+        return directory + "/bin/python"
+    }
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""Where a login finds what it needs: the user's settings, presets of their own and ours, and parameters of those."""
+from place import *
+
+
+def own_settings():
+    """oauth/NAME.yaml in Moat's form is all a login needs; a malformed one is an error with its line."""
+    server = authlib()
+    with Home() as home:
+        home.settings("x", f"auth_url: {server.base}/authorize\ntoken_url: {server.base}/token\nclient_id: public\n"
+                           "scopes:\n  - read\n  - write\n")
+        running = home.start("login", "x")
+        url = running.url()
+        expect("its scopes", query_of(url)["scope"] == "read write", url)
+        get(drive(url))
+        outcome = running.end()
+        expect("logged in by the file alone", outcome.status == 0, outcome)
+        expect("and no metadata was asked for", server.log("metadata") == [])
+        secret = server.facts["clients"]["basic"]["secret"]
+        path = home.settings("y", f"auth_url: {server.base}/authorize\ntoken_url: {server.base}/token\nclient_id: basic\n"
+                                  f"client_secret: '{secret}'\n")
+        running = home.start("login", "y")
+        get(drive(running.url()))
+        expect("with its client secret", running.end().status == 0 and server.log("token")[-1]["method"] == "client_secret_basic")
+        os.chmod(path, 0o644)
+        fails("a secret that others can read", home.vault("login", "y"), 10, "chmod 600", path)
+        for what, text, words in (
+            ("an unknown field", "token_url: https://a.example/t\nclient-id: x\n", ("line 2", "client-id")),
+            ("no YAML", "token_url: [\nclient_id: x\n", ("line",)),
+            ("a list for a text", "client_id:\n  - a\ntoken_url: https://a.example/t\n", ("line", "client_id")),
+            ("a field twice", "client_id: a\nclient_id: b\n", ("line", "client_id")),
+        ):
+            path = home.settings("bad", text)
+            fails(f"settings: {what}", home.vault("login", "bad"), 78, path, *words)
+        home.settings("bad", "issuer: http://evil.example\nclient_id: x\n")
+        fails("settings: plain http", home.vault("login", "bad"), 10)
+        home.settings("part", f"issuer: {server.issuer}\nclient_id: nobody\n")
+        running = home.start("login", "part", "--client-id", "public")
+        expect("an option comes before the file", query_of(running.url())["client_id"] == "public")
+        get(drive(running.url()))
+        expect("and logs in", running.end().status == 0)
+
+
+def providers():
+    """A preset of the user's; one that nobody knows; one whose client the user must register."""
+    server = authlib()
+    with Home() as home:
+        home.provider("mine", f"title: Mine\nissuer: {server.issuer}\nclient_id: public\nscopes: [read]\n"
+                              "redirect: {host: localhost, path: /back}\nauthorization_parameters: {audience: api}\n")
+        running = home.start("login", "work", "--provider", "mine")
+        query = query_of(running.url())
+        expect("the preset's redirect, scope and parameters", query["redirect_uri"].startswith("http://localhost:")
+               and query["redirect_uri"].endswith("/back") and query["scope"] == "read" and query["audience"] == "api", query)
+        get(drive(running.url()))
+        expect("logged in by a preset of the user's", running.end().status == 0)
+        expect("which the entry names", home.must("show", "work", "--json").json["provider"] == "mine")
+        running = home.start("login", "mine")
+        get(drive(running.url()))
+        expect("the preset of the entry's own name", running.end().status == 0)
+        fails("an unknown provider", home.vault("login", "x", "--provider", "nope"), 4, "nope", "github", "mine")
+        for name, page in (("github", "https://github.com/settings/developers"), ("spotify", "https://developer.spotify.com")):
+            outcome = home.vault("login", name)
+            fails(f"{name} needs a client", outcome, 78, page, f"vault login {name} --client-id")
+        fails("nothing says where", home.vault("login", "whatever"), 78, "--provider", "--issuer", "oauth/whatever.yaml")
+        home.provider("broken", "title: Broken\nissuer: https://a.example\nscope: [read]\n")
+        fails("a malformed preset", home.vault("login", "x", "--provider", "broken"), 78, "broken.yaml", "line 3", "scope")
+
+
+def parameters():
+    """A workspace's host: looked up at its own place, kept for the next login, refused where it leads elsewhere."""
+    server = authlib()
+    with Home() as home:
+        fails("a host is needed", home.vault("login", "dbx", "--provider", "databricks"), 64, "host")
+        for host in ("http://evil.example", "https://a.example/path", "https://user@a.example", "a.example\\@b.example",
+                     "http://127.0.0.1.evil.example", "https://a.example?x", "https://a b"):
+            outcome = home.vault("login", "dbx", "--provider", "databricks", "--host", host)
+            expect(f"host {host}: refused", outcome.status in (10, 64) and "error" in outcome.err, outcome)
+        running = home.start("login", "dbx", "--provider", "databricks", "--host", server.base)
+        url = running.url()
+        query = query_of(url)
+        expect("databricks-cli, its scopes, the bare origin of localhost", query["client_id"] == "databricks-cli"
+               and query["scope"] == "all-apis offline_access" and re.fullmatch(r"http://localhost:\d+", query["redirect_uri"]),
+               query)
+        expect("metadata below /oidc", [entry["path"] for entry in server.log("metadata")]
+               == ["/oidc/.well-known/oauth-authorization-server"])
+        get(drive(url))
+        outcome = running.end()
+        expect("logged in", outcome.status == 0, outcome)
+        server.post("/_revoke")
+        outcome = home.vault("token", "dbx", "--refresh")
+        fails("the grant has ended", outcome, 5, "vault login dbx")
+        running = home.start(*home.hinted(outcome), stdin=subprocess.PIPE)
+        query = query_of(running.url())
+        expect("the hinted command is the same login again", query["client_id"] == "databricks-cli"
+               and query["scope"] == "all-apis offline_access" and re.fullmatch(r"http://localhost:\d+", query["redirect_uri"]),
+               query)
+        # As an address bar shows it, typed where the browser is on another machine.
+        running.process.stdin.write((drive(running.url()).replace("?", "/?", 1) + "\n").encode())
+        running.process.stdin.flush()
+        expect("and logs in, by a pasted answer", running.end().status == 0)
+        running = home.start("login", "y", "--provider", "generic", "--issuer", server.issuer, "--client-id", "public")
+        get(drive(running.url()))
+        expect("any issuer by the generic preset", running.end().status == 0)
+
+
+def hints():
+    """Whoever is told to log in again can copy the command."""
+    server = authlib()
+    with Home() as home:
+        server.control(consent="deny")
+        running = home.login("x", server, "--scope", "read", "--scope", "a b")
+        get(drive(running.url()))
+        outcome = running.end()
+        fails("denied", outcome, 5, "vault login x")
+        server.control(consent="auto")
+        running = home.start(*home.hinted(outcome))
+        query = query_of(running.url())
+        expect("the hint of a first login has its options", query["scope"] == "read a b", outcome.hint)
+        get(drive(running.url()))
+        expect("and works", running.end().status == 0)
+        for what, change in (("revoked", lambda: server.post("/_revoke")), ("expired", lambda: server.post("/_revoke"))):
+            change()
+            outcome = home.vault("token", "x", "--refresh")
+            fails(f"{what}: token", outcome, 5, "vault login x")
+            running = home.start(*home.hinted(outcome))
+            get(drive(running.url()))
+            expect(f"{what}: the hinted login works", running.end().status == 0)
+            expect(f"{what}: and the token is there", home.vault("token", "x").status == 0)
+        outcome = home.vault("logout", "x")
+        fails("logout with nobody to ask", outcome, 3)
+        again = home.vault(*home.hinted(outcome))
+        expect("the hinted logout works", again.status == 0 and home.names() == [], again)
+        outcome = home.vault("login", "x", "--issuer", "https://a.example", "--client-id", "x", "--device", "--browser")
+        fails("a contradiction", outcome, 64, "contradict")
+
+
+if __name__ == "__main__":
+    main(own_settings, providers, parameters, hints)
