@@ -182,9 +182,20 @@ struct Checkup {
         switch entry.state {
         case .active:
             guard let failure = entry.refreshFailure else { break }
-            add(.warning(subject, "its last refresh \(entry.refreshText ?? failure.reason)", "vault token \(name) --refresh"))
+            add(
+                .warning(
+                    subject,
+                    "its last refresh \(entry.refreshText ?? failure.reason)",
+                    "vault token \(name) --refresh"
+                )
+            )
         case .held(.secondOwner):
-            add(.good(subject, "held: \(entry.source?.path ?? "its file") is its owner's; vault adopt \(name) takes it over"))
+            add(
+                .good(
+                    subject,
+                    "held: \(entry.source?.path ?? "its file") is its owner's; vault adopt \(name) takes it over"
+                )
+            )
         case .held(let reason):
             add(
                 .warning(
