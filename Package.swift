@@ -181,7 +181,7 @@ let package = Package(
         .testTarget(
             name: "OAuthFlowsTests",
             dependencies: [
-                "OAuthFlows", "VaultAPI", "VaultCrypto", "StrictJSON",
+                "TestSupport", "OAuthFlows", "VaultAPI", "VaultCrypto", "StrictJSON",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -198,11 +198,11 @@ let package = Package(
             name: "TokenBrokerTests",
             dependencies: [
                 "TokenBroker", "OAuthFlows", "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "KeyCustody",
-                "PrivateFiles",
+                "PrivateFiles", "TestSupport",
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles"], swiftSettings: strict),
+        .testTarget(name: "PrivateFilesTests", dependencies: ["PrivateFiles", "TestSupport"], swiftSettings: strict),
         .testTarget(name: "VaultCryptoTests", dependencies: ["VaultCrypto"], swiftSettings: strict),
         .testTarget(
             name: "KeyCustodyTests",
@@ -222,7 +222,8 @@ let package = Package(
         .testTarget(
             name: "VaultStorageTests",
             dependencies: [
-                "VaultStorage", "VaultTestKit", "PrivateFiles", .product(name: "GRDB", package: "GRDB.swift"),
+                "TestSupport", "VaultStorage", "VaultTestKit", "PrivateFiles",
+                .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict
         ),

@@ -17,7 +17,7 @@ enum Scenario {
         }
         let directory = URL(filePath: program).deletingLastPathComponent().path()
         let outcome = try home.run(
-            [try python.get(), Sandbox.supportFile("oauth/logins/\(script).py"), "--programs", directory] + names,
+            [OAuthServer.python, Sandbox.supportFile("oauth/logins/\(script).py"), "--programs", directory] + names,
             environment: variables
         )
         let lines = outcome.text.split(separator: "\n")
@@ -25,21 +25,5 @@ enum Scenario {
         let seen = lines.filter { !$0.hasPrefix("ok ") }.joined(separator: "\n")
         #expect(outcome.status == 0, "\(script): \(seen)\n\(outcome.notes)")
         #expect(lines.contains { $0.hasPrefix("ok ") || $0.hasPrefix("skip") }, "\(script) tried nothing: \(seen)")
-    }
-
-    /// The Python with the servers' packages; made by the first who asks, where the set-up has not done so.
-    private static let python = Result<String, any Error> {
-        let outcome = try Sandbox().run(
-            ["/bin/bash", Sandbox.supportFile("oauth/environment")],
-            environment: ProcessInfo.processInfo.environment.filter { variable in
-                // How to find Python, and how its installer finds packages.
-                ["PATH", "PYTHON", "SSL_CERT_FILE"].contains(variable.key) || variable.key.hasPrefix("PIP_")
-                    || variable.key.lowercased().hasSuffix("_proxy")
-            }
-        )
-        guard outcome.status == 0, let directory = outcome.lines.last else {
-            throw Broken(what: "no Python environment for the servers: \(outcome.notes)")
-        }
-        return directory + "/bin/python"
     }
 }

@@ -189,7 +189,10 @@ struct CallbackListenerTests {
             let client = try await CallbackClient(port: listener.port)
             await client.write("GET /callback?code=good HTTP/1.1\r\nHost: 127.0.0.1:\(listener.port)\r\n")
             for index in 0..<2000 where client.isOpen { await client.write("X-\(index): aaaaaaaaaaaaaaaaaaaa\r\n") }
-            #expect(try await client.answer().hasPrefix("HTTP/1.1 4"))
+            // What was written after the refusal makes the system reset the connection, and the refusal with it.
+            let answer = try await client.answer()
+            #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 431 "))
+            #expect(!client.isOpen)
             #expect(judge.asked.withLock { $0.isEmpty })
         }
     }

@@ -1,6 +1,7 @@
 import Foundation
 import OAuthFlows
 import StrictJSON
+import TestSupport
 import Testing
 
 /// oauth-client.md 28 with an RSA key, made and verified by OpenSSL.
@@ -32,13 +33,7 @@ struct RSAAssertionTests {
     }
 
     private func openssl(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["openssl"] + arguments
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl \(arguments.first ?? "") failed")
+        let outcome = try Program.run(["openssl"] + arguments)
+        try #require(outcome.status == 0, "openssl \(arguments.first ?? "") failed")
     }
 }

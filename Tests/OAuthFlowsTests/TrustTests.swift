@@ -1,5 +1,6 @@
 import Foundation
 import OAuthFlows
+import TestSupport
 import Testing
 
 /// `--ca-file` and `SSL_CERT_FILE` against a real TLS server, Python's, with a certificate of its own making.
@@ -28,16 +29,15 @@ struct TrustTests {
         defer { try? FileManager.default.removeItem(at: folder) }
         let certificate = folder.appendingPathComponent("cert.pem").path
         let key = folder.appendingPathComponent("key.pem").path
-        let openssl = try start([
+        let openssl = try Program.run([
             "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out",
             certificate,
         ])
-        openssl.process.waitUntilExit()
-        try #require(openssl.process.terminationStatus == 0)
-        let python = try start(["python3", "-c", Self.server, certificate, key])
-        defer { python.process.terminate() }
-        let line = python.output.fileHandleForReading.availableData
+        try #require(openssl.status == 0)
+        let python = try Program(["python3", "-c", Self.server, certificate, key])
+        defer { python.kill() }
+        let line = python.read { $0.contains(10) }
         let port = try #require(Int(String(decoding: line, as: UTF8.self).filter(\.isNumber)))
 
         var request = HTTPRequest(.post, url("https://127.0.0.1:\(port)/token"))
@@ -53,16 +53,5 @@ struct TrustTests {
         let error = await #expect(throws: HTTPFailure.self) { try await system.send(sending) }
         #expect(error?.wasSent == false)
         #expect(error?.message.contains("certificate is not trusted") == true)
-    }
-
-    private func start(_ arguments: [String]) throws -> (process: Process, output: Pipe) {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = arguments
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        return (process, output)
     }
 }

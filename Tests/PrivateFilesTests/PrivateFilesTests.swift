@@ -1,5 +1,6 @@
 import Foundation
 import PrivateFiles
+import TestSupport
 import Testing
 
 /// A directory of its own for one test, removed with it.
@@ -260,15 +261,8 @@ struct ShellQuotingTests {
         "plain", "", "a b", "it's", "$(id)", "`id`", "a\nb", "\\", "*?[a]", "~", "é\u{1F511}", "-n", "a;b&c|d",
     ])
     func isOneWordToAShell(_ path: String) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: "/bin/sh")
-        process.arguments = ["-c", "printf '%s' \(shellQuoted(path))"]
-        let output = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let data = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(String(decoding: data, as: UTF8.self) == path)
+        let said = try Program.run(["/bin/sh", "-c", "printf '%s' \(shellQuoted(path))"]).output
+        #expect(String(decoding: said, as: UTF8.self) == path)
     }
 
     @Test func leavesPlainPathsAlone() {

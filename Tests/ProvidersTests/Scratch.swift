@@ -36,18 +36,11 @@ final class Scratch {
 
     /// What the schemas say against documents: arrays of label, schema file and document.
     func complaints(_ documents: [[Any]]) throws -> [String] {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/python3")
-        process.arguments = [Sandbox.supportFile("validate.py"), Self.schemas]
-        let output = Pipe()
-        let input = path("documents")
-        try JSONSerialization.data(withJSONObject: documents).write(to: URL(filePath: input))
-        process.standardInput = try FileHandle(forReadingFrom: URL(filePath: input))
-        process.standardOutput = output
-        try process.run()
-        let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+        let validator = try Program(["/usr/bin/python3", Sandbox.supportFile("validate.py"), Self.schemas])
+        validator.write(String(decoding: try JSONSerialization.data(withJSONObject: documents), as: UTF8.self))
+        validator.closeInput()
+        let said = validator.read()
+        try #require(validator.end() == 0)
         return String(decoding: said, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import PrivateFiles
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCore
@@ -96,22 +97,13 @@ struct SpillTests {
 
 /// An exclusive lock on a database, as another program could hold it; the vault waits 10 s for it and gives up.
 final class Locked {
-    private let process = Process()
-    private let input = Pipe()
+    private let program: Program
 
     init(database: String) throws {
-        let output = Pipe()
-        process.executableURL = URL(filePath: "/usr/bin/sqlite3")
-        process.arguments = [database]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        input.fileHandleForWriting.write(Data("BEGIN EXCLUSIVE; SELECT 'held';\n".utf8))
-        _ = output.fileHandleForReading.availableData
+        program = try Program(["sqlite3", database])
+        program.write("BEGIN EXCLUSIVE; SELECT 'held';\n")
+        guard !program.read(until: { $0.contains(10) }).isEmpty else { throw Broken(what: "sqlite3 does not lock") }
     }
 
-    func release() {
-        try? input.fileHandleForWriting.close()
-        process.waitUntilExit()
-    }
+    func release() { program.end() }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import VaultStorage
@@ -22,37 +23,28 @@ struct LeaseTests {
         sys.stdin.read()
         """
 
-    private func startHolder(_ place: TemporaryDirectory, _ name: LeaseName) throws -> (Process, answer: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
+    private func startHolder(_ place: TemporaryDirectory, _ name: LeaseName) throws -> (Program, answer: String) {
         let hexadecimal = name.bytes.map { String(format: "%02x", $0) }.joined()
-        process.arguments = ["python3", "-c", Self.holder, place("locks/leases"), hexadecimal]
-        let output = Pipe()
-        process.standardInput = Pipe()
-        process.standardOutput = output
-        try process.run()
-        let answer = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
-        return (process, answer.trimmingCharacters(in: .whitespacesAndNewlines))
+        let program = try Program(["python3", "-c", Self.holder, place("locks/leases"), hexadecimal])
+        let answer = String(decoding: program.read { $0.contains(10) }, as: UTF8.self)
+        return (program, answer.trimmingCharacters(in: .whitespacesAndNewlines))
     }
 
     @Test func excludesAndFreesAcrossProcesses() async throws {
         let place = try TemporaryDirectory()
         let store = try await place.makeStore()
         try await store.tryLease(try leaseName(9))?.release()
-        let (process, answer) = try startHolder(place, try leaseName(1))
+        let (holder, answer) = try startHolder(place, try leaseName(1))
         try #require(answer == "held")
         #expect(try await store.tryLease(try leaseName(1)) == nil)
         let other = try await store.tryLease(try leaseName(2))
         #expect(other != nil)
         // The lock goes with the process, however it ends.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        holder.kill()
         let lease = try #require(try await store.tryLease(try leaseName(1)))
         let (second, refusal) = try startHolder(place, try leaseName(1))
         #expect(refusal == "refused")
-        // Not SIGTERM: a child inherits the signal mask of the thread that starts it, and some block that.
-        kill(second.processIdentifier, SIGKILL)
-        second.waitUntilExit()
+        second.end()
         lease.release()
         other?.release()
     }
@@ -117,14 +109,10 @@ struct LeaseTests {
                 print("locked")
             """
         let ask = { @Sendable () throws -> String in
-            let process = Process()
-            process.executableURL = URL(filePath: "/usr/bin/env")
-            process.arguments = ["python3", "-c", script, place.database]
-            let output = Pipe()
-            process.standardOutput = output
-            try process.run()
-            let answer = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
+            let answer = String(
+                decoding: try Program.run(["python3", "-c", script, place.database]).output,
+                as: UTF8.self
+            )
             return answer.trimmingCharacters(in: .whitespacesAndNewlines)
         }
         let answers = try await store.connection.write { _ in

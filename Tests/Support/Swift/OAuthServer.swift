@@ -10,16 +10,10 @@ package final class OAuthServer {
 
     /// The Python with the servers' packages; made by the first who asks, where the set-up has not done so.
     package static let python: String = {
-        let environment = ProcessInfo.processInfo.environment.filter { variable in
-            // How to find Python, and how its installer finds packages.
-            ["PATH", "PYTHON", "SSL_CERT_FILE"].contains(variable.key) || variable.key.hasPrefix("PIP_")
-                || variable.key.lowercased().hasSuffix("_proxy")
+        guard let outcome = try? Program.run([Sandbox.supportFile("oauth/environment")]), outcome.status == 0 else {
+            preconditionFailure("Tests/Support/oauth/environment made no Python for the servers")
         }
-        guard let program = try? Program([Sandbox.supportFile("oauth/environment")], environment: environment) else {
-            preconditionFailure("no shell for Tests/Support/oauth/environment")
-        }
-        program.closeInput()
-        let directory = String(decoding: program.read(), as: UTF8.self).trimmingCharacters(in: .newlines)
+        let directory = String(decoding: outcome.output, as: UTF8.self).trimmingCharacters(in: .newlines)
         return "\(directory)/bin/python"
     }()
 

@@ -1,12 +1,17 @@
+import Foundation
 internal import Glibc
 
 /// A program run by a test, with sockets for its standard input and output.
 package final class Program {
     private let process: pid_t
+    private var status: Int32?
     private var input: Int32
     private let output: Int32
 
-    package init(_ command: [String], environment: [String: String]) throws {
+    /// The variables of the tests themselves, for what is none of the project's programs.
+    package static var inherited: [String: String] { ProcessInfo.processInfo.environment }
+
+    package init(_ command: [String], environment: [String: String] = Program.inherited) throws {
         var (toChild, fromChild): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
         // Sockets, since Swift imports no call that makes a pipe close-on-exec from the start.
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -30,7 +35,30 @@ package final class Program {
     deinit {
         closeInput()
         close(output)
-        _ = Self.wait(for: process)
+        _ = end()
+    }
+
+    /// Runs it to its end without input.
+    package static func run(_ command: [String]) throws -> (status: Int32, output: [UInt8]) {
+        let program = try Program(command)
+        program.closeInput()
+        let output = program.read()
+        return (program.end(), output)
+    }
+
+    /// Closes its input and waits for its end; the exit status, or 128 and the number of the signal that ended it.
+    @discardableResult
+    package func end() -> Int32 {
+        closeInput()
+        let status = status ?? Self.wait(for: process)
+        self.status = status
+        return status
+    }
+
+    /// Ends it at once.
+    package func kill() {
+        if status == nil { Glibc.kill(process, SIGKILL) }
+        end()
     }
 
     package func write(_ text: String) { _ = text.withCString { Glibc.write(input, $0, strlen($0)) } }
