@@ -84,8 +84,7 @@ let package = Package(
         .target(
             name: "TokenBroker",
             dependencies: [
-                "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "OAuthFlows", "StrictJSON", "PrivateFiles",
-                "CVaultSystem",
+                "VaultAPI", "VaultCore", "VaultCrypto", "OAuthFlows", "StrictJSON", "PrivateFiles", "CVaultSystem",
             ],
             swiftSettings: strict
         ),
@@ -106,14 +105,14 @@ let package = Package(
         ),
         .target(
             name: "VaultTestKit",
-            dependencies: ["VaultAPI", "VaultCore", "VaultStorage", "KeyCustody", "VaultCrypto"],
+            dependencies: ["VaultAPI", "VaultStorage", "KeyCustody", "VaultCrypto"],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "vault",
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
-                "KeyCustody", "VaultCrypto", "VaultStorage", "PrivateFiles", "CVaultSystem",
+                "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -128,7 +127,7 @@ let package = Package(
 
         .executableTarget(
             name: "vault-bench",
-            dependencies: ["VaultCore", "VaultCrypto", "KeyCustody", "PrivateFiles"],
+            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "PrivateFiles"],
             path: "Tests/Benchmarks",
             swiftSettings: strict
         ),
@@ -169,7 +168,8 @@ let package = Package(
         .testTarget(
             name: "KeyringTests",
             dependencies: [
-                "TestSupport", "KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit", "vault-keyring",
+                "TestSupport", "VaultAPI", "KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit",
+                "vault-keyring",
             ],
             swiftSettings: strict
         ),
@@ -185,7 +185,6 @@ let package = Package(
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -197,8 +196,8 @@ let package = Package(
         .testTarget(
             name: "TokenBrokerTests",
             dependencies: [
-                "TokenBroker", "OAuthFlows", "VaultAPI", "VaultCore", "VaultStorage", "VaultCrypto", "KeyCustody",
-                "PrivateFiles", "TestSupport",
+                "TestSupport", "TokenBroker", "OAuthFlows", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody",
+                "PrivateFiles",
             ],
             swiftSettings: strict
         ),
@@ -206,7 +205,7 @@ let package = Package(
         .testTarget(name: "VaultCryptoTests", dependencies: ["VaultCrypto"], swiftSettings: strict),
         .testTarget(
             name: "KeyCustodyTests",
-            dependencies: ["KeyCustody", "VaultCrypto", "VaultTestKit", "PrivateFiles"],
+            dependencies: ["VaultAPI", "KeyCustody", "VaultCrypto", "VaultTestKit", "PrivateFiles"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -222,7 +221,7 @@ let package = Package(
         .testTarget(
             name: "VaultStorageTests",
             dependencies: [
-                "TestSupport", "VaultStorage", "VaultTestKit", "PrivateFiles",
+                "TestSupport", "VaultStorage", "VaultTestKit",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             swiftSettings: strict

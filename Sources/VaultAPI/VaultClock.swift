@@ -4,7 +4,7 @@ internal import Glibc
 public struct VaultClock: Sendable {
     private let readNow: @Sendable () -> Timestamp
     private let readBootTime: @Sendable () -> UInt64
-    /// What waiting for a lease sleeps on.
+    /// What every wait sleeps on: for a lease, for a device's code, for the end of a login.
     public let pauses: any Clock<Duration>
 
     /// The system's clocks, or others.

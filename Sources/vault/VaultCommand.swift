@@ -9,7 +9,7 @@ struct VaultCommand: AsyncParsableCommand {
             NAME stands for oauth:NAME; static:NAME is written out. Global options may stand before or after the \
             command's name. Exit codes: 0 done, 1 anything else, 2 done in part, 3 locked, 4 no such entry or vault, \
             5 log in again, 6 wrong passphrase or key, 7 damaged or not ours, 8 store or keyring out of reach, \
-            9 try later, 10 refused as unsafe, 64 usage, 78 configuration.
+            9 try later, 10 refused as unsafe, 64 usage, 78 configuration, 130 and 143 ended by a signal.
             """,
         version: Version.text,
         subcommands: [

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// Logins from the command to the server's log and back, with authorization servers that are programs of their own.

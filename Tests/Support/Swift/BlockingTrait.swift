@@ -1,11 +1,10 @@
-import TestSupport
-import Testing
+package import Testing
 
 /// Keeps tests that wait for other programs off the threads that all tests share.
-struct BlockingTrait: SuiteTrait, TestTrait, TestScoping {
-    var isRecursive: Bool { true }
+package struct BlockingTrait: SuiteTrait, TestTrait, TestScoping {
+    package var isRecursive: Bool { true }
 
-    func provideScope(
+    package func provideScope(
         for test: Test,
         testCase: Test.Case?,
         performing function: @Sendable () async throws -> Void
@@ -16,5 +15,5 @@ struct BlockingTrait: SuiteTrait, TestTrait, TestScoping {
 
 extension Trait where Self == BlockingTrait {
     /// The test waits for other programs.
-    static var blocking: BlockingTrait { BlockingTrait() }
+    package static var blocking: BlockingTrait { BlockingTrait() }
 }
