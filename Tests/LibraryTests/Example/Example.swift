@@ -11,6 +11,18 @@ enum Example {
         // README: end
     }
 
+    /// Compiled only: it asks a server of the world.
+    static func user(_ credentials: Credentials) async throws -> HTTPClientResponse {
+        // README: begin
+        let github = try ResourceClient(credentials, for: "github", at: "https://api.github.com")
+        let answer = try await github.execute(
+            HTTPClientRequest(url: "https://api.github.com/user"),
+            timeout: .seconds(30)
+        )
+        // README: end
+        return answer
+    }
+
     /// A token that is valid now.
     static func printToken(of name: String) async throws {
         print(try await Credentials.open().accessToken(for: name).value)

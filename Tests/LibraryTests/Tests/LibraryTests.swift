@@ -31,18 +31,20 @@ struct LibraryTests {
         let readme = Sandbox.supportFile("../../README.md")
         let source = try home.read(Sandbox.supportFile("../LibraryTests/Example/Example.swift"))
         let between = String(decoding: source, as: UTF8.self).components(separatedBy: "// README: ")
-        try #require(between.count == 3)
-        let example = Self.statements(between[1].split(separator: "\n").dropFirst())
+        try #require(between.count == 5)
+        let examples = [between[1], between[3]].map { Self.statements($0.split(separator: "\n").dropFirst()) }
         let blocks = String(decoding: try home.read(readme), as: UTF8.self).components(separatedBy: "```")
         let swift = blocks.filter { $0.hasPrefix("swift\n") }.map {
             Self.statements($0.split(separator: "\n").dropFirst())
         }
-        #expect(swift.contains(example))
+        #expect(swift == examples)
     }
 
-    private static func statements(_ lines: some Sequence<Substring>) -> [String] {
+    /// What is left without imports, comments and the breaks of lines.
+    private static func statements(_ lines: some Sequence<Substring>) -> String {
         lines.map { $0.trimmingCharacters(in: .whitespaces) }
-            .filter { !$0.isEmpty && !$0.hasPrefix("import ") && !$0.hasPrefix("//") }
+            .filter { !$0.hasPrefix("import ") && !$0.hasPrefix("//") }
+            .joined().filter { !$0.isWhitespace }
     }
 
     @Test func opensWithAPassphraseOfTheProgram() throws {
