@@ -184,6 +184,47 @@ struct ImportTests {
         #expect(vault.text("t", .refreshToken) == "r2")
     }
 
+    /// A journal about another refresh token would have tokens that were once spilled for that one win over these.
+    @Test func forgetsWhatCameOfAnotherRefreshToken() async throws {
+        let file = try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1","expires_at":1893456000}"#)
+        try await run([file])
+        let journal = RefreshJournal(
+            spent: [UInt8](repeating: 1, count: 32),
+            startedAt: testNow,
+            sendBefore: 1,
+            boot: [UInt8](repeating: 2, count: 16)
+        )
+        vault.change("t") {
+            $0.journal = journal
+            $0.refreshFailure = RefreshFailure(at: testNow, retryAt: testNow, count: 1, kind: .lost, reason: "lost")
+            $0.refreshedAt = testNow
+        }
+        try directory.write("t.json", #"{"access_token":"a2","refresh_token":"r1","expires_at":1893459600}"#)
+        try await run([file])
+        #expect(vault.text("t", .accessToken) == "a2")
+        // It is still that token that may be spent.
+        #expect(vault.summary("t")?.journal == journal)
+        #expect(vault.summary("t")?.refreshedAt == nil)
+        try directory.write("t.json", #"{"access_token":"a3","refresh_token":"r3","expires_at":1893463200}"#)
+        try await run([file])
+        #expect(vault.text("t", .refreshToken) == "r3")
+        #expect(vault.summary("t")?.journal == nil)
+        #expect(vault.summary("t")?.refreshFailure == nil)
+    }
+
+    @Test func doesNotOverwriteWhatWasRefreshedSinceThePlan() async throws {
+        let file = try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1","expires_at":1893456000}"#)
+        try await run([file])
+        try directory.write("t.json", #"{"access_token":"a2","refresh_token":"r2","expires_at":1893459600}"#)
+        let plan = try await plan([file])
+        #expect(plan.items.map(\.action) == [.update])
+        try await refresh("t", access: "a9", refresh: "r9")
+        vault.change("t") { $0.expiry = Timestamp(seconds: 1_893_463_200).map { .known($0) } ?? .unknown }
+        let report = await plan.execute(into: vault, now: testNow)
+        #expect(report.failures.map(\.error.code) == [.temporary])
+        #expect(vault.text("t", .refreshToken) == "r9")
+    }
+
     @Test func doesNotOverwriteWhatTheVaultRefreshes() async throws {
         let file = try directory.write("t.json", #"{"access_token":"a1","refresh_token":"r1"}"#)
         try await run([file])

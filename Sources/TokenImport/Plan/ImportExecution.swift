@@ -136,8 +136,18 @@ private struct FileExecution {
                     summary.updatedAt = now
                     if !kept.has(.clientSecret) { try secrets.copy(.clientSecret, into: &kept) }
                 } else {
+                    // Under the lease: the vault may have refreshed since the plan was made.
+                    if let objection = ImportPlanner.objection(to: grant.summary, over: summary) {
+                        throw VaultError(
+                            .temporary,
+                            "\(printable(item.path)) was not imported: \(objection)",
+                            hint: "vault show \(item.name)"
+                        )
+                    }
+                    let before = kept.fingerprint(.refreshToken)
                     summary.adopt(grant.summary, state: state, now: now)
                     for field in EntrySecrets.Field.allCases { try secrets.copy(field, into: &kept) }
+                    if kept.fingerprint(.refreshToken) != before { summary.forgetRefreshes() }
                 }
                 summary.holds = kept.fields
             }

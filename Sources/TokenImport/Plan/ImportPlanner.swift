@@ -245,18 +245,22 @@ struct ImportPlanner {
             item.action = .unchanged
             return
         }
-        let order = Self.order(of: grant.summary, after: entry)
-        let ownerIsVault = entry.state.isVaultOwned && entry.holds.contains(.refreshToken)
-        switch order {
-        case .newer?: item.action = .update
-        case nil where !ownerIsVault: item.action = .update
-        default:
+        if let objection = Self.objection(to: grant.summary, over: entry) {
             item.action = .conflict
-            item.notes.append(
-                order == .older
-                    ? "the vault's \(entry.name) is newer than the file"
-                    : "the vault refreshes \(entry.name) itself, and the file does not say that it is newer"
-            )
+            item.notes.append(objection)
+        } else {
+            item.action = .update
+        }
+    }
+
+    /// Why a file's tokens must not take the place of an entry's; `nil` if they may.
+    static func objection(to file: EntrySummary, over entry: EntrySummary) -> String? {
+        let ownerIsVault = entry.state.isVaultOwned && entry.holds.contains(.refreshToken)
+        switch order(of: file, after: entry) {
+        case .newer?: return nil
+        case .older?: return "the vault's \(entry.name) is newer than the file"
+        case nil where !ownerIsVault: return nil
+        case nil: return "the vault refreshes \(entry.name) itself, and the file does not say that it is newer"
         }
     }
 

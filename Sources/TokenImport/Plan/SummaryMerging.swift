@@ -36,5 +36,14 @@ extension EntrySummary {
         if !newer.scopes.isEmpty { scopes = newer.scopes }
         metadata.merge(newer.metadata) { $1 }
         complete(from: newer)
+        // They come from the file, and not from the server.
+        refreshedAt = nil
+    }
+
+    /// Leaves nothing of what came of another refresh token: a journal about that one would have what was once spilled
+    /// for it taken for newer than this one.
+    mutating func forgetRefreshes() {
+        journal = nil
+        refreshFailure = nil
     }
 }
