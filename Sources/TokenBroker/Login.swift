@@ -98,7 +98,7 @@ extension LocalBroker {
         } catch {
             guard error.isTaken else { throw error }
         }
-        let leased = try await vault.lease(plan.name)
+        let leased = try await vault.lease(plan.name, forNewGrant: true)
         defer { leased.release() }
         let before = try await leased.read()
         let oldGrant = plan.keepsOld ? nil : try TokenToRevoke(replaced: before, by: grant)

@@ -106,19 +106,25 @@ extension Vault {
     /// How long a waiter waits for another that is changing or refreshing the same entry.
     public static let leasePatience = Duration.seconds(90)
 
-    /// The entry of that name, for the caller alone.
+    /// The entry of that name, for the caller alone, with whatever tokens an earlier refresh could not store.
     ///
-    /// - Throws: `.notFound`, or `.unavailable` when the time is over.
+    /// - Parameter forNewGrant: Whether a whole new grant takes the place of what is there. Then tokens of the old one
+    ///   that cannot be read are no reason to lose the new one.
+    /// - Throws: `.notFound`; `.unavailable` when the time is over; `.unsafe` or `.unavailable` if there may be such
+    ///   tokens, and they cannot be read.
     public func lease(
         _ name: EntryName,
-        within limit: Duration = Vault.leasePatience
+        within limit: Duration = Vault.leasePatience,
+        forNewGrant: Bool = false
     ) async throws(VaultError) -> LeasedEntry {
         try await attempt(within: Self.leasePatience + .seconds(Self.patienceSeconds)) { session in
             let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
             let lease = try await self.lease(hint.id, within: limit)
             // It may have been renamed, or replaced by another of that name, while we waited.
             do {
-                try await self.adoptSpill(of: hint.id)
+                do throws(VaultError) { try await self.adoptSpill(of: hint.id) } catch {
+                    if !forNewGrant { throw error }
+                }
                 let found = try await self.summary(of: name)
                 guard found.id == hint.id else {
                     throw StoreError(

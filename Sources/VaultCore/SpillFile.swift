@@ -18,6 +18,8 @@ public final class SpillFile: Sendable {
     static let magic = Array("VLTSPIL1".utf8)
     /// Room for any entry of ordinary size.
     static let smallestBytes = 64 * 1024
+    /// Twice the largest record, and some: the first bytes of a file of ours are all of it.
+    private static let longest = 4 << 20
 
     private let descriptor: Mutex<Descriptor?>
     private let path: String
@@ -35,19 +37,12 @@ public final class SpillFile: Sendable {
         var failures: [String] = []
         for (index, place) in places.enumerated() {
             let path = "\(place)/\(entry)"
-            do throws(FileError) {
-                try PrivateFiles.makeDirectory(place)
-                // One that is left from a holder that died was looked at when the lease was taken: it is empty.
-                if try FileStatus.of(path) != nil { try PrivateFiles.remove(path) }
-                let file = try Descriptor.create(path)
-                try file.fill(zeros: max(smallestBytes, 2 * recordBytes + 4096))
-                try file.synchronize()
-                try PrivateFiles.synchronizeDirectory(place)
+            do throws(VaultError) {
+                let file = try make(path, in: place, bytes: max(smallestBytes, 2 * recordBytes + 4096))
                 let rest = places.dropFirst(index + 1).first.map { "\($0)/\(entry)" }
                 return SpillFile(file, path: path, fallback: rest)
             } catch {
-                _ = unlink(path)
-                failures.append(error.description)
+                failures.append(error.message)
             }
         }
         throw VaultError(
@@ -56,6 +51,59 @@ public final class SpillFile: Sendable {
                 + failures.joined(separator: "; "),
             hint: "make room in the state directory"
         )
+    }
+
+    private static func make(_ path: String, in place: String, bytes: Int) throws(VaultError) -> Descriptor {
+        do throws(FileError) { try PrivateFiles.makeDirectory(place) } catch { throw VaultError(error) }
+        // Only what is known to hold nothing is removed: a holder that died before its server answered left it.
+        let left = try contents(of: path)
+        if let left, SpilledRecord(left) != nil {
+            throw VaultError(.unavailable, "\(path): holds tokens that were not taken in yet")
+        }
+        do throws(FileError) {
+            if left != nil { try PrivateFiles.remove(path) }
+            let file = try Descriptor.create(path)
+            do throws(FileError) {
+                try file.fill(zeros: bytes)
+                try file.synchronize()
+                try PrivateFiles.synchronizeDirectory(place)
+            } catch {
+                _ = unlink(path)
+                throw error
+            }
+            return file
+        } catch {
+            throw VaultError(error)
+        }
+    }
+
+    /// The bytes of a spill file; `nil` where there is none, and only there.
+    static func contents(of path: String) throws(VaultError) -> [UInt8]? {
+        var status = stat()
+        if lstat(path, &status) != 0, errno == ENOENT || errno == ENOTDIR { return nil }
+        do throws(FileError) {
+            let file = try PrivateFiles.open(path)
+            var bytes = [UInt8](repeating: 0, count: min(Int(try file.status().size), longest))
+            var failure: FileError?
+            let count = bytes.withUnsafeMutableBytes { buffer in
+                do throws(FileError) { return try file.read(into: buffer) } catch {
+                    failure = error
+                    return 0
+                }
+            }
+            if let failure { throw failure }
+            return Array(bytes.prefix(count))
+        } catch {
+            guard error.code != .absent else { return nil }
+            let cause = VaultError(error)
+            throw VaultError(
+                cause.code,
+                "tokens that a refresh could not store may be in a file that cannot be read, so nothing was sent: "
+                    + cause.message,
+                hint: cause.hint,
+                underlying: error
+            )
+        }
     }
 
     /// Writes a record into the room, or else beside it, and says where it is.

@@ -108,13 +108,9 @@ extension Vault {
         _ name: EntryName,
         _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
     ) async throws(VaultError) -> EntrySummary {
-        try await attempt { session in
-            let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
-            let lease = try await self.lease(hint.id)
-            defer { lease.release() }
-            // What was read before the lease was only a hint.
-            return try await self.write(try await self.change(name, session, change), session)
-        }
+        let leased = try await lease(name)
+        defer { leased.release() }
+        return try await leased.update(change)
     }
 
     /// Adds an entry, or gives an existing one of that name new contents.

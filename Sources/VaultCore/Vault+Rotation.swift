@@ -25,8 +25,9 @@ extension Vault {
             defer { lease.release() }
             do {
                 try await self.finishRotation()
-            } catch let error as VaultError where error.code == .unavailable || error.code == .damaged {
-                // Both keys are kept, and open everything but what is damaged; `verify` names that.
+            } catch let error as VaultError where [.unavailable, .damaged, .unsafe].contains(error.code) {
+                // Both keys are kept, and open everything but what is damaged; `verify` names that. A spill file that
+                // cannot be read keeps the old one too: it may be sealed under that.
                 return
             }
         }

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import PrivateFiles
-internal import VaultAPI
+public import VaultAPI
 internal import VaultCrypto
 internal import VaultStorage
 
 /// Taking in what a refresh could not commit.
 extension Vault {
-    /// The largest spill file of ours: twice the largest record, and some.
-    private static let longestSpill = 4 << 20
+    /// What the name of a file that does not open ends in: nobody takes it for an entry's any more.
+    private static let asideSuffix = ".does-not-open"
 
     /// Where spill files may lie, the first choice first.
     var spillPlaces: [String] {
@@ -32,43 +32,141 @@ extension Vault {
     /// Takes in what was spilled for one entry, if anything was.
     ///
     /// The caller holds the entry's lease, so nobody is writing the file, and nobody is going to.
-    func adoptSpill(of entry: EntryID) async throws {
+    ///
+    /// - Throws: `.unsafe` or `.unavailable` for a file that is there and cannot be read. It may hold the only copy of a
+    ///   grant, and the entry a refresh token that is spent; so nothing may be sent meanwhile.
+    func adoptSpill(of entry: EntryID) async throws(VaultError) {
+        // A copy shares the state directory with its original, and that is whose tokens were spilled.
+        guard original == nil else { return }
         for place in spillPlaces {
             let path = "\(place)/\(entry)"
-            guard let bytes = Self.contents(of: path) else { continue }
-            // Prepared, and its holder died before the server answered: the journal tells of that.
-            if let spilled = SpilledRecord(bytes) { try await adopt(spilled) }
-            try? PrivateFiles.remove(path)
+            guard let bytes = try SpillFile.contents(of: path) else { continue }
+            guard let spilled = SpilledRecord(bytes) else {
+                // Prepared, and its holder died before the server answered: the journal tells of that.
+                try? PrivateFiles.remove(path)
+                continue
+            }
+            switch try await adopt(spilled, of: entry) {
+            case .settled: try? PrivateFiles.remove(path)
+            case .ahead: break
+            case .foreign: try Self.setAside(path, bytes)
+            }
         }
     }
 
-    private func adopt(_ spilled: SpilledRecord) async throws(VaultError) {
+    /// What is still in the places for spilled tokens although this vault has been opened, and what to do about it.
+    public func spillFaults(_ listing: Listing) -> [VaultError] {
+        guard original == nil else { return [] }
+        var faults: [VaultError] = []
+        for place in spillPlaces {
+            for name in Self.names(in: place).sorted() {
+                let path = "\(place)/\(name)"
+                let entry = listing.entries.first { name.hasPrefix("\($0.id)") }
+                let login = "vault login \(entry?.name.name ?? "NAME")"
+                if name.hasSuffix(Self.asideSuffix) {
+                    faults.append(
+                        VaultError(
+                            .damaged,
+                            "\(path) was left by a refresh of \(entry?.name.description ?? "some entry"), and does not open "
+                                + "under this vault's keys",
+                            hint:
+                                "\(login), should its refresh token turn out to be spent; then rm \(shellQuoted(path))"
+                        )
+                    )
+                } else if EntryID(text: name) != nil {
+                    do throws(VaultError) {
+                        guard let bytes = try SpillFile.contents(of: path), SpilledRecord(bytes) != nil else {
+                            continue
+                        }
+                        faults.append(
+                            VaultError(
+                                .unavailable,
+                                "\(path) holds tokens of \(entry?.name.description ?? "an entry") that could not be taken in "
+                                    + "yet: the vault cannot be written, or is older than they are",
+                                hint: "put the newer vault back, or: \(login)"
+                            )
+                        )
+                    } catch {
+                        faults.append(error)
+                    }
+                }
+            }
+        }
+        return faults
+    }
+
+    private enum Adoption {
+        /// The tokens are in the entry, or of no use any more.
+        case settled
+        /// They belong to a later state of the entry than there is.
+        case ahead
+        /// It is nothing that this vault has sealed for that entry.
+        case foreign
+    }
+
+    private func adopt(_ spilled: SpilledRecord, of id: EntryID) async throws(VaultError) -> Adoption {
         try await attempt { session in
-            let kept = try self.identify(spilled.record, session)
-            let raw = try self.openRaw(kept)
-            guard let written = kept.name.entry,
-                let summary = EntrySummary(
-                    id: raw.binding.entry,
-                    name: written,
-                    generation: raw.binding.generation,
-                    encodedFields: raw.summary
-                ), let name = try await self.name(of: summary.id, usually: written, session)
-            else { return }  // removed since, and its tokens with it
-            let plain = SharedSecret(try raw.secret.copy())
-            let tokens = try Self.secrets(plain)
+            guard let spill = try self.open(spilled, of: id, session) else {
+                // Unless it is sealed under a key that came with another header.
+                try await self.requireHeader(session)
+                return .foreign
+            }
+            guard let name = try await self.name(of: id, usually: spill.summary.name, session) else {
+                return .settled  // removed since, and its tokens with it
+            }
             let found = try await self.find(RecordName(name), in: session)
             let entry = try await self.openForWriting(found, session)
-            // Only in the place of the token that was spent for it; whatever came later is newer.
-            guard entry.summary.journal?.spent == spilled.spent else { return }
-            var adopted = summary
+            let isBehind = entry.summary.generation < spill.summary.generation
+            // Only in the place of the token that was spent for it: any other was put there since. Where the server does
+            // not rotate, the token is the same for ever; so the journal must stand still, or be gone because the
+            // vault was put back to a copy from before it.
+            guard entry.secrets.fingerprint(.refreshToken)?.bytes == spilled.spent,
+                isBehind || entry.summary.journal?.spent == spilled.spent
+            else { return isBehind ? .ahead : .settled }
+            var adopted = spill.summary
             adopted.name = name
             adopted.generation = entry.floor + 1
             adopted.updatedAt = self.clock.now
-            let record = try self.seal(&adopted, try self.sealable(tokens), session)
+            let record = try self.seal(&adopted, spill.plain, session)
             let changes = self.replacing(found, with: record)
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
             try await self.remember(Self.generations(changes))
+            return .settled
         }
+    }
+
+    /// What a spill file holds; `nil` if it is not a state of that entry, sealed by this vault.
+    private func open(
+        _ spilled: SpilledRecord,
+        of id: EntryID,
+        _ session: Session
+    ) throws -> (summary: EntrySummary, plain: SharedSecret)? {
+        do {
+            let kept = try identify(spilled.record, session)
+            let raw = try openRaw(kept)
+            guard let name = kept.name.entry, raw.binding.entry == id,
+                let summary = EntrySummary(
+                    id: id,
+                    name: name,
+                    generation: raw.binding.generation,
+                    encodedFields: raw.summary
+                )
+            else { return nil }
+            return (summary, SharedSecret(try raw.secret.copy()))
+        } catch is RecordFault {
+            return nil
+        } catch let error as VaultError where error.code == .damaged {
+            return nil
+        }
+    }
+
+    /// Gives a file that does not open another name, so that it stands in nobody's way and is still there.
+    private static func setAside(_ path: String, _ bytes: [UInt8]) throws(VaultError) {
+        var hash = Blake2b()
+        hash.update(bytes)
+        // By its contents, so that it takes the place of nothing but itself.
+        let aside = "\(path).\(hexadecimal(Array(hash.finish().prefix(4))))\(asideSuffix)"
+        do throws(FileError) { try PrivateFiles.rename(path, to: aside) } catch { throw VaultError(error) }
     }
 
     /// The name an entry has by now; `nil` if it has gone.
@@ -92,15 +190,5 @@ extension Vault {
             if !name.hasPrefix(".") { names.append(name) }
         }
         return names
-    }
-
-    /// The bytes of a private file; `nil` where there is none, or none of ours.
-    private static func contents(of path: String) -> [UInt8]? {
-        guard let file = try? PrivateFiles.open(path), let size = try? Int(file.status().size), size <= longestSpill
-        else { return nil }
-        var bytes = [UInt8](repeating: 0, count: size)
-        let count = bytes.withUnsafeMutableBytes { try? file.read(into: $0) }
-        guard let count else { return nil }
-        return Array(bytes.prefix(count))
     }
 }

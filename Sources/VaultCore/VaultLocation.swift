@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PrivateFiles
 public import VaultAPI
 
 /// Where a vault and what belongs to it live (XDG Base Directory Specification).
@@ -66,8 +67,20 @@ public struct VaultLocation: Hashable, Sendable {
             directory: absolute(chosen ?? ""),
             stateBase: try base("XDG_STATE_HOME", ".local/state"),
             configuration: absolute(configuration ?? ""),
-            runtimeBase: environment["XDG_RUNTIME_DIR"].flatMap { $0.hasPrefix("/") ? "\($0)/vault" : nil }
+            runtimeBase: runtimeDirectory(environment).map { "\($0)/vault" }
         )
+    }
+
+    /// `XDG_RUNTIME_DIR`, or what it is everywhere but in a shell that does not set it: what one command has put there
+    /// must be found by the next.
+    ///
+    /// "The directory MUST be owned by the user, and he MUST be the only one having read and write access to it."
+    private static func runtimeDirectory(_ environment: [String: String]) -> String? {
+        [environment["XDG_RUNTIME_DIR"] ?? "", "/run/user/\(geteuid())"].first { path in
+            guard path.hasPrefix("/") else { return false }
+            do throws(FileError) { try PrivateFiles.requireDirectory(path) } catch { return false }
+            return true
+        }
     }
 
     /// A path from the root, without the slashes at its end that would make a link look like what it points to.

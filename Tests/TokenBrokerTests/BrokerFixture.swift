@@ -76,7 +76,11 @@ final class BrokerFixture: Sendable {
     }
 
     /// The vault, opened again as by another process.
-    func reopened() async throws -> Vault { try await Vault.open(location, with: Self.custodians(directory)) }
+    func reopened(acceptingRollback: Bool = false) async throws -> Vault {
+        var options = Vault.Options()
+        options.acceptsRollback = acceptingRollback
+        return try await Vault.open(location, with: Self.custodians(directory), options: options)
+    }
 
     /// An entry whose access token has run out, refreshable with what the server takes.
     @discardableResult

@@ -5,42 +5,23 @@ import Synchronization
 import TestSupport
 import Testing
 import VaultAPI
-import VaultCore
 import VaultCrypto
+import VaultStorage
 
 @testable import OAuthFlows
 @testable import TokenBroker
+@testable import VaultCore
 
 /// A commit that fails after the server has answered.
 struct SpillTests {
-    /// Takes the write permission of the database away while the server holds the answer.
-    ///
-    /// Root may write all the same, so the file is replaced by a directory of that name for SQLite's journal.
     @Test func keepsNewTokensWhenTheVaultCannotBeWritten() async throws {
-        let fixture = try await BrokerFixture()
-        let name = try await fixture.insert()
-        fixture.server.state.withLock { $0.holdsNext = true }
-        let caller = Task { await failure { _ = try await fixture.token(name) } }
-        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
-        let lock = try Locked(database: "\(fixture.location.directory)/vault.sqlite")
-        fixture.server.state.withLock {
-            $0.holdsNext = false
-            $0.hold?.resume()
-        }
-        let error = await caller.value
-        #expect(error?.code == .unavailable)
-        #expect(error?.message.contains("kept sealed") == true)
-        lock.release()
-
+        let (fixture, name) = try await spilled()
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
         let summary = try await vault.summary(of: name)
         #expect(summary.journal == nil)
         #expect(summary.state == .active)
-        let spills = try FileManager.default.contentsOfDirectory(
-            atPath: "\(fixture.location.state(of: vault.id))/spill"
-        )
-        #expect(spills.isEmpty)
+        #expect(try fixture.spills().isEmpty)
         #expect(try await fixture.token(name) == "access-1")
     }
 
@@ -48,10 +29,7 @@ struct SpillTests {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert()
         #expect(try await fixture.token(name) == "access-1")
-        let spills = try FileManager.default.contentsOfDirectory(
-            atPath: "\(fixture.location.state(of: fixture.vault.id))/spill"
-        )
-        #expect(spills.isEmpty)
+        #expect(try fixture.spills().isEmpty)
     }
 
     @Test func sendsNothingWhereNoSpillCanBePrepared() async throws {
@@ -64,34 +42,174 @@ struct SpillTests {
         }
         let error = await failure { _ = try await fixture.token(name) }
         #expect(error?.code == .unsafe || error?.code == .unavailable)
+        #expect(error?.message.contains("no room") == true)
         #expect(fixture.server.requests == 0)
         #expect(try await fixture.refreshToken(of: name) == "refresh-0")
     }
 
     @Test func takesNothingInThatIsOlderThanWhatIsThere() async throws {
-        let fixture = try await BrokerFixture()
-        let name = try await fixture.insert()
-        fixture.server.state.withLock { $0.holdsNext = true }
-        let caller = Task { await failure { _ = try await fixture.token(name) } }
-        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
-        let lock = try Locked(database: "\(fixture.location.directory)/vault.sqlite")
-        fixture.server.state.withLock {
-            $0.holdsNext = false
-            $0.hold?.resume()
-        }
-        _ = await caller.value
-        lock.release()
-        let id = try await fixture.vault.summary(of: name).id
-        let path = "\(fixture.location.state(of: fixture.vault.id))/spill/\(id)"
-        let spilled = try #require(FileManager.default.contents(atPath: path))
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        let kept = try #require(FileManager.default.contents(atPath: path))
         _ = try await fixture.reopened()
         // A newer refresh, and then the old spill file again.
         fixture.time.advance(seconds: 7200)
         #expect(try await fixture.token(name) == "access-2")
-        _ = FileManager.default.createFile(atPath: path, contents: spilled, attributes: [.posixPermissions: 0o600])
+        try fixture.put(kept, at: path)
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-2")
         #expect(!FileManager.default.fileExists(atPath: path))
+    }
+
+    /// A second login or an import that waited for the refresh to end puts another grant there; the journal may be left.
+    @Test func takesNothingInOverAnotherGrant() async throws {
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        let kept = try #require(FileManager.default.contents(atPath: path))
+        let journal = try #require(try await fixture.vault.summary(of: name).journal)
+        try await fixture.vault.update(name) { (summary, secrets) throws(VaultError) in
+            // Whoever changes an entry sees what the refresh got.
+            #expect(secrets.fingerprint(.refreshToken) == TokenFingerprint(of: Array("refresh-1".utf8)))
+            summary.journal = journal
+            try secrets.set(.refreshToken, to: secret("another-grant"))
+        }
+        try fixture.put(kept, at: path)
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "another-grant")
+    }
+
+    @Test func takesTokensIntoAVaultThatWasPutBack() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let database = "\(fixture.location.directory)/vault.sqlite"
+        let older = try #require(FileManager.default.contents(atPath: database))
+        try await fixture.spill(name)
+        try fixture.put(older, at: database)
+        let vault = try await fixture.reopened(acceptingRollback: true)
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try await vault.summary(of: name).state == .active)
+        #expect(try fixture.spills().isEmpty)
+    }
+
+    /// What came before the spent token is no reason to throw away what came after it.
+    @Test func keepsTokensThatAreAheadOfAVaultThatWasPutBack() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let database = "\(fixture.location.directory)/vault.sqlite"
+        let older = try #require(FileManager.default.contents(atPath: database))
+        #expect(try await fixture.token(name) == "access-1")
+        fixture.time.advance(seconds: 7200)
+        try await fixture.spill(name)
+        let newer = try #require(FileManager.default.contents(atPath: database))
+        try fixture.put(older, at: database)
+        let old = try await fixture.reopened(acceptingRollback: true)
+        #expect(try await fixture.refreshToken(of: name, in: old) == "refresh-0")
+        #expect(old.spillFaults(try await old.list()).map(\.code) == [.unavailable])
+        try fixture.put(newer, at: database)
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-2")
+        #expect(vault.spillFaults(try await vault.list()).isEmpty)
+    }
+
+    @Test(arguments: ["mode", "link"])
+    func sendsNothingWhileASpillFileCannotBeRead(_ fault: String) async throws {
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        if fault == "mode" { chmod(path, 0o640) } else { link(path, "\(fixture.directory)/another") }
+        let vault = try await fixture.reopened()
+        #expect(vault.spillFaults(try await vault.list()).map(\.code) == [.unsafe])
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .unsafe)
+        #expect(fixture.server.requests == 1)
+        if fault == "mode" { chmod(path, 0o600) } else { unlink("\(fixture.directory)/another") }
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func aNewGrantIsNotLostForASpillFileThatCannotBeRead() async throws {
+        let (fixture, name) = try await spilled()
+        chmod(try await fixture.spill(of: name), 0o640)
+        let leased = try await fixture.vault.lease(name, forNewGrant: true)
+        #expect(leased.name == name)
+        leased.release()
+    }
+
+    @Test func setsAsideWhatDoesNotOpen() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let path = try await fixture.spill(of: name)
+        try PrivateFiles.makeDirectory(PrivateFiles.parentDirectory(of: path))
+        let id = try #require(RecordID([UInt8](repeating: 7, count: 32)))
+        let record = StoredRecord(id: id, generation: 9, sealed: [UInt8](repeating: 5, count: 2000))
+        let planted = Data(SpilledRecord(record: record, spent: [UInt8](repeating: 3, count: 32)).encoded)
+        try fixture.put(planted, at: path)
+        #expect(try await fixture.token(name) == "access-1")
+        let names = try fixture.spills()
+        #expect(names.count == 1 && names[0].hasSuffix(".does-not-open"))
+        #expect(FileManager.default.contents(atPath: "\(path.dropLast(36))\(names[0])") == planted)
+        let faults = fixture.vault.spillFaults(try await fixture.vault.list())
+        #expect(faults.map(\.code) == [.damaged])
+        #expect(faults.first?.hint?.contains("vault login work") == true)
+    }
+
+    @Test func aCopyLeavesTheOriginalsTokensAlone() async throws {
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        let kept = FileManager.default.contents(atPath: path)
+        var location = fixture.location
+        location.directory = "\(fixture.directory)/copy"
+        try PrivateFiles.makeDirectory(location.directory)
+        let database = try #require(FileManager.default.contents(atPath: "\(fixture.location.directory)/vault.sqlite"))
+        try fixture.put(database, at: "\(location.directory)/vault.sqlite")
+        let copy = try await Vault.open(location, with: BrokerFixture.custodians(fixture.directory))
+        #expect(copy.original == fixture.location.directory)
+        let leased = try await copy.lease(name)
+        let spill = try await leased.prepareSpill()
+        spill.discard()
+        leased.release()
+        #expect(FileManager.default.contents(atPath: path) == kept)
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+    }
+
+    private func spilled() async throws -> (BrokerFixture, EntryName) {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        try await fixture.spill(name)
+        return (fixture, name)
+    }
+}
+
+extension BrokerFixture {
+    /// Refreshes an entry, and locks the database while the server holds the answer.
+    ///
+    /// Root may write whatever the modes say, so it takes another program that holds a lock.
+    fileprivate func spill(_ name: EntryName) async throws {
+        server.state.withLock { $0.holdsNext = true }
+        let caller = Task { await failure { _ = try await token(name) } }
+        while server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        let lock = try Locked(database: "\(location.directory)/vault.sqlite")
+        server.state.withLock {
+            $0.holdsNext = false
+            $0.hold?.resume()
+            $0.hold = nil
+        }
+        let error = await caller.value
+        lock.release()
+        #expect(error?.code == .unavailable)
+        #expect(error?.message.contains("kept sealed") == true)
+    }
+
+    /// Where the tokens of an entry are spilled.
+    fileprivate func spill(of name: EntryName) async throws -> String {
+        "\(location.state(of: vault.id))/spill/\(try await vault.summary(of: name).id)"
+    }
+
+    fileprivate func spills() throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: "\(location.state(of: vault.id))/spill")
+    }
+
+    fileprivate func put(_ contents: Data, at path: String) throws {
+        try contents.withUnsafeBytes { bytes in try PrivateFiles.replace(path, contents: bytes) }
     }
 }
 

@@ -25,7 +25,6 @@ enum Backup {
     static let magic = Array("VAULTBAK".utf8)
     static let version: UInt16 = 1
     static let macBytes = 32
-    static let prefixBytes = 8 + 2 + 4
 
     /// Writes the file piece by piece, and the MAC over it.
     struct Writer: ~Copyable {

@@ -61,6 +61,7 @@ struct DoctorCommand: AsyncParsableCommand {
                 checks.add(.good("records", "\(listing.entries.count) entries, all of them open"))
             }
             for entry in listing.entries { checks.add(entry) }
+            for fault in vault.spillFaults(listing) { checks.add(.warning("spill", fault.message, fault.hint)) }
             for slot in vault.deadSlots {
                 let name = slot.prefix(8)
                 checks.add(.warning("slot \(name)", "the keyring has lost its key", "vault key change \(name)"))
