@@ -45,7 +45,7 @@ let package = Package(
         .target(name: "PrivateFiles", dependencies: ["CVaultSystem"], swiftSettings: strict),
         .target(
             name: "KeyCustody",
-            dependencies: ["VaultCrypto", "PrivateFiles", "CVaultSystem", "KeyringProtocol"],
+            dependencies: ["VaultCrypto", "PrivateFiles", "KeyringProtocol"],
             swiftSettings: strict
         ),
         .target(
