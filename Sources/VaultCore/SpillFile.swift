@@ -98,8 +98,7 @@ public final class SpillFile: Sendable {
             let cause = VaultError(error)
             throw VaultError(
                 cause.code,
-                "tokens that a refresh could not store may be in a file that cannot be read, so nothing was sent: "
-                    + cause.message,
+                "\(cause.message); it may hold tokens that a refresh could not store, so nothing was done without them",
                 hint: cause.hint,
                 underlying: error
             )

@@ -52,6 +52,17 @@ struct DoctorTests {
         #expect(try succeed(home.vault("token", "static:a")).text == "secret\n")
     }
 
+    @Test func tellsOfTokensThatDoNotOpen() throws {
+        let vaults = try FileManager.default.contentsOfDirectory(atPath: home.path("state/vault"))
+        let vault = try #require(vaults.first { $0.count == 36 })
+        let name = "00000000-0000-4000-8000-000000000000.01234567.does-not-open"
+        try home.makeDirectory("state/vault/\(vault)/spill")
+        try home.write("state/vault/\(vault)/spill/\(name)", "", mode: 0o600)
+        let found = try #require(try findings().first { $0.text("subject") == "spill" })
+        #expect(found.text("grade") == "warning")
+        #expect(found.text("text")?.contains(name) == true)
+    }
+
     @Test func warnsOfAnotherVault() throws {
         let path = home.path("bin") + ":/usr/bin:/bin"
         try home.write("bin/vault", "#!/bin/sh\n", mode: 0o755)

@@ -133,6 +133,25 @@ struct SpillTests {
         leased.release()
     }
 
+    /// It may be sealed under the key that the rotation would do away with.
+    @Test func aRotationWaitsForASpillFileThatCannotBeRead() async throws {
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        chmod(path, 0o640)
+        let prepared = try await fixture.vault.prepareRotation()
+        let cheap = PasswordHash(passes: 1, memoryBytes: 8192)
+        let error = await failure {
+            try await fixture.vault.rotate(prepared, issuesRecoveryCode: false, derivation: cheap)
+        }
+        #expect(error?.code == .unsafe)
+        let between = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: between) == "refresh-0")
+        chmod(path, 0o600)
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try await !ClosedVault.open(fixture.location).isRotating)
+    }
+
     @Test func setsAsideWhatDoesNotOpen() async throws {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert()
