@@ -37,7 +37,17 @@ extension Vault {
             )
         }
         if current.oldKey != nil { try await resumeRotation() }
-        try await verify().requireSound()
+        let listing = try await verify()
+        try listing.requireSound()
+        // Tokens that a refresh could not store may lie in the session's directory, sealed under the key that goes.
+        if location.runtimeBase == nil, let entry = listing.entries.first(where: { $0.journal != nil }) {
+            throw VaultError(
+                .unavailable,
+                "a refresh of \(entry.name) was begun and its end is not known; new tokens may lie in the directory that "
+                    + "XDG_RUNTIME_DIR names, which is not set here to a private one; nothing was changed",
+                hint: "run it in the session that refreshed, or first: vault token \(entry.name.name) --refresh"
+            )
+        }
         return try await attempt { session in
             try Self.requireNoOldKey(session)
             var survivors: [PreparedRotation.Survivor] = []
