@@ -19,7 +19,7 @@ extension TokenEndpointAnswer {
             throw VaultError(
                 .configuration,
                 "the token endpoint does not take this client (\(response.sentence))",
-                hint: "check the client id and secret, or register again with another --register-auth"
+                hint: "check the client id and secret, or log in with another --client-auth"
             )
         case .misconfigured(let response):
             throw VaultError(
