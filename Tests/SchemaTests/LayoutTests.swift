@@ -179,6 +179,7 @@ struct LayoutTests {
         summary.grantType = "grant_type"
         summary.quirks = ["quirk"]
         summary.hosts = ["host"]
+        summary.loginOptions = ["--device", "--port=1"]
         summary.journal = RefreshJournal(
             spent: Array(1...32),
             startedAt: time,
@@ -217,6 +218,7 @@ struct LayoutTests {
         #expect(fields["state"] as? String == "held restored" && fields["rotation"] as? String == "always")
         #expect(fields["scope"] as? [String] == ["scope", "more"])
         #expect(fields["quirk"] as? [String] == ["quirk"] && fields["host"] as? [String] == ["host"])
+        #expect(fields["login_option"] as? [String] == ["--device", "--port=1"])
         let journal = fields["journal"] as? [String: Any]
         #expect(journal?["spent"] as? String == hexadecimal(Array(1...32)))
         #expect(journal?["send_before"] as? Int == 6 && journal?["lost_answers"] as? Int == 7)

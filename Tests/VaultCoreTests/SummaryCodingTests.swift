@@ -25,6 +25,7 @@ struct SummaryCodingTests {
         entry.clientAuthentication = "none"
         entry.resource = "https://api.example"
         entry.rotation = .always
+        entry.loginOptions = ["--device", "--port=8123", "--scope=a"]
         entry.source = EntrySource(path: "/home/ü/a b", sha256: Array(0..<32), pointer: "/a~1b/0", format: "codex")
         entry.holds = [.accessToken, .secret]
         entry.metadata = ["a": "b", "": "", "ключ": "значение"]

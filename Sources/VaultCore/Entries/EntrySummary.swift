@@ -53,6 +53,8 @@ public struct EntrySummary: Hashable, Sendable {
     public var quirks: [String] = []
     /// Hosts that the token may be sent to, beside the resource's own.
     public var hosts: [String] = []
+    /// What the next login is to be told too and no other field says, as words of the command line: `--device`.
+    public var loginOptions: [String] = []
 
     /// A refresh that was begun and whose end nobody recorded.
     public var journal: RefreshJournal?
@@ -142,7 +144,7 @@ public enum Expiry: Hashable, Sendable {
 }
 
 /// Whether a refresh spends the refresh token, so that two owners of a grant log each other out.
-public enum Rotation: String, Hashable, Sendable {
+public enum Rotation: String, Hashable, Sendable, CaseIterable {
     /// Not known: treated as if it did.
     case unknown
     /// It does not.

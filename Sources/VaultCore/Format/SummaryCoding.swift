@@ -8,7 +8,7 @@ extension EntrySummary {
         case provider, issuer, account, scope, tokenType, expiry, issuedAt, createdAt, updatedAt
         case authorizationEndpoint, tokenEndpoint, revocationEndpoint, clientID, clientAuthentication, resource
         case rotation, source, holds, metadata
-        case grantType, quirk, host, journal, refreshedAt, refreshFailure
+        case grantType, quirk, host, journal, refreshedAt, refreshFailure, loginOption
     }
 
     /// The fields, those of a newer version at the end.
@@ -68,6 +68,7 @@ extension EntrySummary {
         if let journal { writer.append(Field(tag: Tag.journal.rawValue, bytes: journal.encoded)) }
         add(.refreshedAt, refreshedAt)
         if let refreshFailure { writer.append(Field(tag: Tag.refreshFailure.rawValue, bytes: refreshFailure.encoded)) }
+        for word in loginOptions { add(.loginOption, word) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -149,6 +150,7 @@ extension EntrySummary {
         case .grantType: grantType = text
         case .quirk: quirks.append(text)
         case .host: hosts.append(text)
+        case .loginOption: loginOptions.append(text)
         default: return false
         }
         return true
