@@ -190,7 +190,7 @@ let package = Package(
         ),
         .testTarget(
             name: "ProvidersTests",
-            dependencies: ["Providers", "VaultAPI", "VaultCrypto", "TestSupport"],
+            dependencies: ["Providers", "OAuthFlows", "VaultAPI", "VaultCore", "VaultCrypto", "TestSupport"],
             swiftSettings: strict
         ),
         .testTarget(

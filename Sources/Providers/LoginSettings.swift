@@ -16,8 +16,6 @@ package struct LoginSettings: Sendable {
     /// A preset's name.
     package var provider: String?
     package var issuer: String?
-    /// The resource to begin discovery at: an MCP server.
-    package var url: String?
     package var deviceURL: String?
     package var revocationURL: String?
     /// RFC 8707.
@@ -73,15 +71,47 @@ package struct LoginSettings: Sendable {
         scopes = try map.texts("scopes")
         provider = try map.text("provider")
         issuer = try map.text("issuer")
-        url = try map.text("url")
+        guard try map.text("url") == nil else {
+            throw map.fault("url", "names a resource; name the authorization server instead, with issuer")
+        }
         deviceURL = try map.text("device_url")
         revocationURL = try map.text("revocation_url")
         resource = try map.text("resource")
         clientAuthentication = try map.word("client_auth", of: ProviderPreset.authenticationMethods)
         scopeSeparator = try map.word("scope_separator", of: ProviderPreset.separators)
+        guard clientSecret == nil || clientID != nil else {
+            throw map.fault("client_secret", "is of no client: client_id is missing")
+        }
         for pair in try map.pairs("parameters") { parameters[pair.name] = pair.value }
         guard parameters.isEmpty || provider != nil else {
             throw map.fault("parameters", "fills in a provider's parameters, and there is no provider")
         }
+    }
+
+    /// Leaves out endpoints, client and secret where a login names another server than the file does.
+    ///
+    /// They belong together: the secret goes to the server that the file was written for, and to no other. A file that
+    /// names no server is for whichever one the login names.
+    ///
+    /// - Parameter parameters: Values for the preset's `{…}` that the login names.
+    /// - Returns: Whether something was left out.
+    package mutating func leaveOutOtherServer(
+        issuer: String?,
+        provider: String?,
+        parameters: [String: String] = [:]
+    ) -> Bool {
+        let places = [self.issuer, self.provider, authorizationURL, tokenURL, deviceURL, revocationURL]
+        guard places.contains(where: { $0 != nil }) else { return false }
+        // As bytes, as issuers are compared everywhere.
+        let isOtherIssuer = issuer.map { Array($0.utf8) != self.issuer.map { Array($0.utf8) } } ?? false
+        let isOtherProvider = provider.map { $0 != self.provider } ?? false
+        let isOtherPlace = self.parameters.contains {
+            parameters[$0.key].map { [value = $0.value] in $0 != value } ?? false
+        }
+        guard isOtherIssuer || isOtherProvider || isOtherPlace else { return false }
+        if isOtherIssuer || isOtherProvider { (self.issuer, self.provider, self.parameters) = (nil, nil, [:]) }
+        (authorizationURL, tokenURL, deviceURL, revocationURL) = (nil, nil, nil, nil)
+        (clientID, clientSecret, clientAuthentication) = (nil, nil, nil)
+        return true
     }
 }

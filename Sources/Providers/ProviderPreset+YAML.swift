@@ -9,6 +9,10 @@ extension ProviderPreset {
     ]
     static let authenticationMethods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
     static let separators = [" ", ","]
+    static let pkceWords = ["required", "unadvertised"]
+    static let rotationWords = ["never", "always", "unknown"]
+    static let redirectHosts = ["127.0.0.1", "localhost"]
+    static let exchangeSubjects = ["id_token", "access_token"]
     private static let flowWords = ["browser", "device", "openai-device", "codex-device", "client-credentials"]
     /// The words of `TokenRequestQuirk`.
     static let quirkWords = [
@@ -94,7 +98,7 @@ extension ProviderPreset {
         }
         if let redirect = try map.map("redirect") {
             try redirect.requireKnown(["host", "port", "path"])
-            guard let host = try redirect.word("host", of: ["127.0.0.1", "localhost"]) else {
+            guard let host = try redirect.word("host", of: Self.redirectHosts) else {
                 throw redirect.fault("host", "is missing")
             }
             let port = try redirect.integer("port")
@@ -107,8 +111,8 @@ extension ProviderPreset {
     }
 
     private mutating func readRequests(_ map: YAMLMap) throws(VaultError) {
-        pkce = try map.word("pkce", of: ["required", "unadvertised"]) ?? pkce
-        rotation = try map.word("rotation", of: ["never", "always", "unknown"]) ?? rotation
+        pkce = try map.word("pkce", of: Self.pkceWords) ?? pkce
+        rotation = try map.word("rotation", of: Self.rotationWords) ?? rotation
         if let words = try map.texts("flows") {
             guard !words.isEmpty, words.allSatisfy(Self.flowWords.contains) else {
                 throw map.fault("flows", "holds a word that is none of \(Self.flowWords.joined(separator: ", "))")
@@ -117,7 +121,7 @@ extension ProviderPreset {
         }
         if let exchange = try map.map("exchange") {
             try exchange.requireKnown(["subject", "requested_token_type", "optional", "reason"])
-            guard let subject = try exchange.word("subject", of: ["id_token", "access_token"]) else {
+            guard let subject = try exchange.word("subject", of: Self.exchangeSubjects) else {
                 throw exchange.fault("subject", "is missing")
             }
             self.exchange = Exchange(

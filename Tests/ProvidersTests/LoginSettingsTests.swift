@@ -41,7 +41,6 @@ struct LoginSettingsTests {
             provider: gitlab
             parameters: {host: gitlab.example.org}
             issuer: https://a
-            url: https://mcp.example.org/mcp
             device_url: https://a/device
             revocation_url: https://a/revoke
             resource: https://a/r
@@ -50,8 +49,8 @@ struct LoginSettingsTests {
             """
         )
         #expect(read.provider == "gitlab" && read.parameters == ["host": "gitlab.example.org"])
-        #expect(read.issuer == "https://a" && read.url == "https://mcp.example.org/mcp")
-        #expect(read.deviceURL == "https://a/device" && read.revocationURL == "https://a/revoke")
+        #expect(read.issuer == "https://a" && read.deviceURL == "https://a/device")
+        #expect(read.revocationURL == "https://a/revoke")
         #expect(read.resource == "https://a/r" && read.clientAuthentication == "client_secret_post")
         #expect(read.scopeSeparator == ",")
     }
@@ -66,7 +65,7 @@ struct LoginSettingsTests {
         ]
         let bad: [[String: Any]] = [
             ["authurl": "x"], ["scopes": "read write"], ["client_id": 5], ["client_auth": "basic"], ["issuer": ""],
-            ["parameters": ["a": "b"]],
+            ["parameters": ["a": "b"]], ["url": "https://a"], ["client_secret": "x"],
         ]
         func text(_ document: [String: Any]) throws -> String {
             String(decoding: try JSONSerialization.data(withJSONObject: document), as: UTF8.self)
@@ -87,6 +86,7 @@ struct LoginSettingsTests {
     @Test(arguments: [
         ("client_id: x\nscope: read\n", "line 2: scope: is no field"),
         ("client_id: 12\n", "line 1: client_id: is a number"),
+        ("url: https://a\n", "with issuer"), ("client_secret: x\n", "client_id is missing"),
         ("client_id: yes\n", "line 1: client_id: is true or false"), ("client_id:\n", "line 1: client_id: is empty"),
         ("client_id: \"\"\n", "line 1: client_id: is empty"), ("scopes: read\n", "line 1: scopes: is a text"),
         ("a: b\na: c\n", "twice"), ("- a\n", "line 1: is a list"), ("just text\n", "line 1: is a text"),
@@ -120,8 +120,10 @@ struct LoginSettingsTests {
     }
 
     @Test func anAmpersandInsideATextIsNone() throws {
-        let read = try settings("url: https://a/?x&y=*z!\nclient_secret: '&a *b !c' # &comment\nissuer: a & b\n")
-        #expect(read.url == "https://a/?x&y=*z!" && read.issuer == "a & b")
+        let read = try settings(
+            "device_url: https://a/?x&y=*z!\nclient_id: x\nclient_secret: '&a *b !c' # &comment\nissuer: a & b\n"
+        )
+        #expect(read.deviceURL == "https://a/?x&y=*z!" && read.issuer == "a & b")
     }
 
     @Test func aBombIsRefusedBeforeItIsBuilt() {
@@ -137,6 +139,38 @@ struct LoginSettingsTests {
         expect(.configuration) { _ = try settings("\u{FEFF}[a") }
         expect(.configuration) { _ = try LoginSettings(yaml: [0xFF, 0xFE, 0x00], subject: "x") }
         expect(.configuration) { _ = try settings("client_id: \0\n") }
+    }
+
+    @Test(
+        arguments: [
+            ("issuer: https://a\n", "https://b", nil), ("issuer: https://a\n", "https://a/", nil),
+            ("token_url: https://a/t\n", "https://b", nil), ("provider: google\n", "https://b", nil),
+            ("provider: google\n", nil, "github"), ("auth_url: https://a/a\ntoken_url: https://a/t\n", nil, "github"),
+            ("provider: gitlab\nparameters: {host: a.example}\n", nil, nil),
+        ] as [(String, String?, String?)]
+    )
+    func endpointsClientAndSecretGoToTheFilesServerOnly(text: String, issuer: String?, provider: String?) throws {
+        var read = try settings(
+            text + "client_id: x\nclient_secret: y\nclient_auth: client_secret_post\nscopes: [read]\n"
+        )
+        let isOther = read.leaveOutOtherServer(issuer: issuer, provider: provider, parameters: ["host": "b.example"])
+        #expect(isOther)
+        #expect(read.clientID == nil && read.clientSecret == nil && read.clientAuthentication == nil)
+        #expect(read.tokenURL == nil && read.authorizationURL == nil && read.issuer == nil && read.scopes == ["read"])
+        #expect((read.provider == nil) == (issuer != nil || provider != nil))
+    }
+
+    @Test(
+        arguments: [
+            ("issuer: https://a\n", "https://a", nil), ("issuer: https://a\n", nil, nil), ("", "https://b", nil),
+            ("provider: github\n", nil, "github"), ("", nil, "github"), ("provider: databricks\n", nil, nil),
+        ] as [(String, String?, String?)]
+    )
+    func settingsForThatServerAreKept(text: String, issuer: String?, provider: String?) throws {
+        var read = try settings(text + "client_id: x\nclient_secret: y\n")
+        let isOther = read.leaveOutOtherServer(issuer: issuer, provider: provider, parameters: ["host": "b.example"])
+        #expect(!isOther)
+        #expect(read.clientID == "x" && read.clientSecret != nil)
     }
 
     @Test func whatIsNoFileIsRefused() throws {
@@ -161,7 +195,7 @@ struct LoginSettingsTests {
         }
         try home.setMode(0o644, "a.yaml")
         #expect(try LoginSettings.read(home.path("a.yaml"))?.clientID == "x")
-        try home.write("s.yaml", "client_secret: x\n", mode: 0o644)
+        try home.write("s.yaml", "client_id: x\nclient_secret: x\n", mode: 0o644)
         expect(.unsafe, naming: "client secret") { _ = try LoginSettings.read(home.path("s.yaml")) }
     }
 }

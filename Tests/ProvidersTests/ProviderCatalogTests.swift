@@ -1,8 +1,11 @@
 import Foundation
-import Providers
+import OAuthFlows
 import TestSupport
 import Testing
 import VaultAPI
+import VaultCore
+
+@testable import Providers
 
 struct ProviderCatalogTests {
     private let home: Scratch
@@ -43,6 +46,24 @@ struct ProviderCatalogTests {
             #expect(preset.quirks.allSatisfy { $0.reason.hasSuffix(".") && $0.reason.count > 20 }, "\(name)")
             #expect(!preset.resourceHosts.isEmpty, "\(name)")
         }
+    }
+
+    @Test func wordsOfPresetsAreThoseOfTheFlows() {
+        func isSame<Word: CaseIterable & RawRepresentable>(_ words: [String], _: Word.Type) -> Bool
+        where Word.RawValue == String { Set(words) == Set(Word.allCases.map(\.rawValue)) }
+        #expect(isSame(ProviderPreset.authenticationMethods, ClientAuthenticationMethod.self))
+        #expect(isSame(ProviderPreset.quirkWords, TokenRequestQuirk.self))
+        #expect(isSame(ProviderPreset.pkceWords, BrowserFlow.PKCERule.self))
+        #expect(isSame(ProviderPreset.rotationWords, Rotation.self))
+        #expect(isSame(ProviderPreset.redirectHosts, LoopbackRedirect.Host.self))
+        #expect(isSame(ProviderPreset.exchangeSubjects, ExchangingFlow.Step.Subject.self))
+    }
+
+    /// oauth-client.md 6: where no metadata is read, a preset says whether the server lists PKCE.
+    @Test func everyPresetCanBeLoggedInByItsRuleOfPKCE() throws {
+        let catalog = try ProviderCatalog()
+        let listing = Set(try catalog.names.filter { try #require(catalog.preset($0)).pkce == "required" })
+        #expect(listing == ["databricks", "gitlab", "google", "huggingface"])
     }
 
     @Test func everyEndpointIsHTTPSOnceItsParametersAreFilled() throws {

@@ -5,7 +5,7 @@ internal import VaultCrypto
 /// The authorization code grant with PKCE, through a browser (RFC 6749 §4.1, RFC 7636, RFC 8252).
 package struct BrowserFlow: AuthorizationFlow {
     /// When S256 is sent.
-    package enum PKCERule: String, Sendable {
+    package enum PKCERule: String, Sendable, CaseIterable {
         /// Only to servers that list it.
         case required
         /// Also to servers that list no method at all, as Entra and Cognito do; never to one whose list lacks it.

@@ -5,7 +5,7 @@ package struct ExchangingFlow: AuthorizationFlow {
     /// The exchange, as a preset asks for it.
     package struct Step: Sendable {
         /// Which token is exchanged.
-        package enum Subject: String, Sendable {
+        package enum Subject: String, Sendable, CaseIterable {
             case accessToken = "access_token"
             case idToken = "id_token"
         }

@@ -1,7 +1,7 @@
 /// Where the browser comes back to: a loopback redirect URI (RFC 8252 §7.3), its port still to be found.
 package struct LoopbackRedirect: Sendable, Hashable {
     /// As it stands in the URI.
-    package enum Host: String, Sendable, Hashable {
+    package enum Host: String, Sendable, Hashable, CaseIterable {
         /// RFC 8252 §8.3: "the use of localhost is NOT RECOMMENDED": the literal avoids what a resolver may say.
         case address = "127.0.0.1"
         /// For providers that have registered just this.
