@@ -18,8 +18,13 @@ package struct LoginPlan: Sendable {
     package var hosts: [String] = []
     package var rotation: Rotation = .unknown
     package var dpopKey: SharedSecret?
-    /// Whether the old refresh token is left as it is at the server.
-    package var keepsOld = false
+    /// What the next login is to be told too, as words of the command line.
+    package var options: [String] = []
+    /// Whether the old refresh token is revoked.
+    ///
+    /// RFC 7009 §2.1 speaks of "all access tokens based on the same authorization grant", and many servers have one grant
+    /// for each user and client: what a login has just obtained goes with what it replaces.
+    package var revokesOld = false
 
     package init(name: EntryName, server: AuthorizationServer, client: OAuthClient) {
         self.name = name
@@ -33,7 +38,7 @@ package struct LoginReport: Sendable {
     package let summary: EntrySummary
     /// Whether there was an entry of that name before.
     package let replaced: Bool
-    /// What became of the old refresh token; `nil` where there was none to revoke.
+    /// What became of the old refresh token; `nil` where none was to be revoked.
     package let oldGrant: RevocationResult?
 }
 
@@ -101,7 +106,7 @@ extension LocalBroker {
         let leased = try await vault.lease(plan.name, forNewGrant: true)
         defer { leased.release() }
         let before = try await leased.read()
-        let oldGrant = plan.keepsOld ? nil : try TokenToRevoke(replaced: before, by: grant)
+        let oldGrant = plan.revokesOld ? try TokenToRevoke(replaced: before, by: grant) : nil
         let summary = try await leased.update { (summary, secrets) throws(VaultError) in
             summary.describe(plan, grant, now: now)
             // The new grant's own facts alone: nothing of the old one is shown to another server.
@@ -133,6 +138,7 @@ extension EntrySummary {
         resource = plan.resource
         grantType = plan.grantType
         hosts = plan.hosts
+        loginOptions = plan.options
         rotation = plan.rotation
         account = grant.account
         // This grant is the vault's own, whatever file an earlier one came from.

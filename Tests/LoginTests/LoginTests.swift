@@ -17,15 +17,18 @@ struct LoginTests {
 
     @Test func bindsTokensToAKey() throws { try Scenario.run("device", "bound") }
 
+    @Test(arguments: ["again", "secret_for_key"])
+    func logsInAgainByNameAlone(how: String) throws { try Scenario.run("device", how) }
+
     @Test func pushesTheRequestWhereTheServerWantsThat() throws { try Scenario.run("device", "pushed") }
 
-    @Test(arguments: ["own_settings", "providers", "parameters", "hints"])
+    @Test(arguments: ["own_settings", "providers", "parameters", "hints", "other_server", "same_name"])
     func findsWhatALoginNeeds(from source: String) throws { try Scenario.run("settings", source) }
 
     @Test(arguments: ["two_logins", "a_crowd"])
     func opensOneBrowserAtATime(who: String) throws { try Scenario.run("people", who) }
 
-    @Test(arguments: ["pasted", "in_the_background"])
+    @Test(arguments: ["pasted", "in_a_loop", "in_the_background"])
     func takesAPastedAnswer(how: String) throws { try Scenario.run("people", how) }
 
     @Test func adoptsAGrantOnceItsOwnerHasLostIt() throws { try Scenario.run("people", "adopting") }
@@ -33,9 +36,9 @@ struct LoginTests {
     @Test(arguments: ["strays", "twice", "page_after_tokens"])
     func ignoresWhateverElseReachesThePort(what: String) throws { try Scenario.run("callbacks", what) }
 
-    @Test(arguments: ["endings", "replacing"])
+    @Test(arguments: ["endings", "replacing", "logging_out"])
     func keepsTheOldGrantUntilThereIsANewOne(how: String) throws { try Scenario.run("callbacks", how) }
 
-    @Test(arguments: ["texts", "urls", "canaries"])
+    @Test(arguments: ["texts", "urls", "canaries", "impostor"])
     func isNotLedByAServer(kind: String) throws { try Scenario.run("hostile", kind) }
 }

@@ -9,8 +9,8 @@ struct LoginCommand: AsyncParsableCommand {
         commandName: "login",
         abstract: "Obtain a grant and keep it as oauth:NAME.",
         discussion: """
-            Options come first, then CONFIG/oauth/NAME.yaml, then the preset of --provider or of that NAME, then what \
-            the entry was granted by. An existing grant is replaced only by a new one.
+            Options come first, then CONFIG/oauth/NAME.yaml, then the preset or server that the entry was granted by, \
+            then the preset of that NAME. An existing grant is replaced only by a new one.
             """
     )
 
@@ -27,8 +27,13 @@ struct LoginCommand: AsyncParsableCommand {
             throw VaultError(.usage, "\(name) is a static secret; nobody logs in by it", hint: "vault set \(name)")
         }
         let broker = try context.broker(try await context.open(), options.connection)
-        let resolved = try await LoginResolution(context, options, name, broker).resolve()
-        let conversation = LoginConversation(context, opensBrowser: !options.noBrowser && !context.noInput)
+        var resolution = try LoginResolution(context, options, name, broker)
+        let resolved = try await resolution.resolve()
+        let conversation = LoginConversation(
+            context,
+            opensBrowser: !options.noBrowser && !context.noInput,
+            readsInput: options.paste
+        )
         let report: LoginReport
         do {
             report = try await conversation.hold { interaction throws(VaultError) in

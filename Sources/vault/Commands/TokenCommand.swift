@@ -98,7 +98,8 @@ struct TokenCommand: AsyncParsableCommand {
         options.connection = connection
         let conversation = LoginConversation(context, opensBrowser: true)
         do {
-            let resolved = try await LoginResolution(context, options, name, broker).resolve()
+            var resolution = try LoginResolution(context, options, name, broker)
+            let resolved = try await resolution.resolve()
             _ = try await conversation.hold { interaction throws(VaultError) in
                 try await broker.login(resolved.plan, by: resolved.flow, asking: interaction)
             }

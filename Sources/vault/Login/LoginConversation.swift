@@ -9,10 +9,14 @@ internal import VaultAPI
 struct LoginConversation {
     private let context: Context
     private let opensBrowser: Bool
+    private let readsInput: Bool
 
-    init(_ context: Context, opensBrowser: Bool) {
+    /// - Parameter readsInput: Whether standard input is read for a pasted address though it is no terminal. Otherwise
+    ///   it may be anybody's: `while read name; do vault login "$name"; done < names`.
+    init(_ context: Context, opensBrowser: Bool, readsInput: Bool = false) {
         self.context = context
         self.opensBrowser = opensBrowser
+        self.readsInput = readsInput || !context.noInput && isatty(STDIN_FILENO) == 1
     }
 
     /// Runs a login until it ends, or until somebody ends it with Ctrl-C.
@@ -44,11 +48,13 @@ struct LoginConversation {
     private static let pasted: @Sendable () async -> String? = { await PastedLines.next() }
 
     private var interaction: Interaction {
-        let (context, opensBrowser) = (context, opensBrowser)
+        let (context, opensBrowser, readsInput) = (context, opensBrowser, readsInput)
         return Interaction(
-            show: { (prompt: AuthorizationPrompt) async -> Void in Self.show(prompt, context, opensBrowser) },
+            show: { (prompt: AuthorizationPrompt) async -> Void in
+                Self.show(prompt, context, opensBrowser, readsInput)
+            },
             note: { (text: String) -> Void in context.note(text) },
-            pastedLine: context.noInput ? nil : Self.pasted
+            pastedLine: readsInput ? Self.pasted : nil
         )
     }
 
@@ -58,7 +64,12 @@ struct LoginConversation {
     }
 
     /// The URL stands on standard error, whole and alone on one line, flushed before the wait.
-    private static func show(_ prompt: AuthorizationPrompt, _ context: Context, _ opensBrowser: Bool) {
+    private static func show(
+        _ prompt: AuthorizationPrompt,
+        _ context: Context,
+        _ opensBrowser: Bool,
+        _ readsInput: Bool
+    ) {
         switch prompt {
         case .browser(let url):
             Diagnostics.write("To log in, open this page:\n\n\(Diagnostics.oneLine(url))\n\n")
@@ -70,9 +81,8 @@ struct LoginConversation {
                 }
             }
             if !context.quiet {
-                Diagnostics.write(
-                    "Waiting for the login. If the browser is on another machine, paste the address it ends at here.\n"
-                )
+                let paste = " If the browser is on another machine, paste the address it ends at here."
+                Diagnostics.write("Waiting for the login.\(readsInput ? paste : "")\n")
             }
         case .device(let code, let page, let complete, let expiresIn):
             Diagnostics.write("To log in, open this page on any device:\n\n\(Diagnostics.oneLine(page))\n\n")
@@ -122,7 +132,7 @@ private final class InterruptWatch: Sendable {
     }
 }
 
-/// Lines that a person types or pastes while a login waits: at standard input, which is the terminal as a rule.
+/// Lines that a person types or pastes while a login waits.
 private enum PastedLines {
     private static let longest = 16 * 1024
 

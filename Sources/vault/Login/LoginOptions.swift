@@ -84,7 +84,13 @@ struct LoginOptions: ParsableArguments {
     @Option(help: ArgumentHelp("How long to wait for the person, such as 5m.", valueName: "duration"))
     var timeout: LifetimeArgument?
 
-    @Flag(help: "Leave the grant that is replaced as it is at the server.")
+    @Flag(help: "Read the address the browser ends at from standard input, though it is no terminal.")
+    var paste = false
+
+    @Flag(help: "Revoke the grant that is replaced; some servers then end the new one too.")
+    var revokeOld = false
+
+    @Flag(help: "Leave the grant that is replaced as it is at the server: the default.")
     var keepOld = false
 
     @OptionGroup var connection: ConnectionOptions
@@ -98,6 +104,50 @@ struct LoginOptions: ParsableArguments {
             throw ValidationError("--client-secret-file and --client-key-file contradict each other")
         }
         if let port, !(0...65_535).contains(port) { throw ValidationError("--port takes 0 to 65535") }
-        if let timeout, timeout.seconds == 0 { throw ValidationError("--timeout must be longer than nothing") }
+        if let timeout, !(1...86_400).contains(timeout.seconds) {
+            throw ValidationError("--timeout takes up to a day, and must be longer than nothing")
+        }
+        if revokeOld, keepOld { throw ValidationError("--revoke-old and --keep-old contradict each other") }
+    }
+}
+
+extension LoginOptions {
+    /// What the next login of the same name must be told too and what no other field of the entry says, as words of the
+    /// command line.
+    var remembered: [String] {
+        var words: [String] = []
+        for (flag, word) in [
+            (device, "--device"), (browser, "--browser"), (noResource, "--no-resource"),
+            (pkceUnadvertised, "--pkce-unadvertised"), (exchange, "--exchange"),
+        ] where flag { words.append(word) }
+        for (value, word) in [
+            (host, "--host"), (tenant, "--tenant"), (deviceURL, "--device-url"), (port.map { "\($0)" }, "--port"),
+        ] { if let value { words.append("\(word)=\(value)") } }
+        return words + scopes.map { "--scope=\($0)" }
+    }
+
+    /// What an earlier login remembers; words that only a newer `vault` knows make it nothing.
+    private static func earlier(_ words: [String]) -> LoginOptions? {
+        words.isEmpty ? nil : try? LoginOptions.parse(words)
+    }
+
+    /// Fills in which server of a provider an earlier login was for, where this one does not say.
+    mutating func recallParameters(_ words: [String]) {
+        guard host == nil, tenant == nil, let earlier = Self.earlier(words) else { return }
+        (host, tenant) = (earlier.host, earlier.tenant)
+    }
+
+    /// Fills in what an earlier login at the same server was told, where this one is told nothing.
+    ///
+    /// - Parameter keepsScopes: Whether scopes are said elsewhere.
+    mutating func recall(_ words: [String], keepsScopes: Bool) {
+        guard let earlier = Self.earlier(words) else { return }
+        if !device, !browser, !clientCredentials { (device, browser) = (earlier.device, earlier.browser) }
+        if scopes.isEmpty, !keepsScopes { scopes = earlier.scopes }
+        noResource = noResource || resource == nil && earlier.noResource
+        deviceURL = deviceURL ?? earlier.deviceURL
+        pkceUnadvertised = pkceUnadvertised || earlier.pkceUnadvertised
+        exchange = exchange || earlier.exchange
+        port = port ?? earlier.port
     }
 }

@@ -6,8 +6,8 @@ internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
 
-/// Finds out how to log in by a name: options, then the user's settings file, then a preset, then what the entry was
-/// granted by, and last what the server says about itself.
+/// Finds out how to log in by a name: options, then the user's settings file, then what the entry was granted by or the
+/// preset of its name, and last what the server says about itself.
 struct LoginResolution {
     /// What a login needs.
     struct Resolved {
@@ -16,7 +16,7 @@ struct LoginResolution {
     }
 
     private let context: Context
-    private let options: LoginOptions
+    private var options: LoginOptions
     private let name: EntryName
     private let broker: LocalBroker
     private let http: any HTTPExchange
@@ -26,11 +26,18 @@ struct LoginResolution {
         http = try context.http(options.connection)
     }
 
-    func resolve() async throws(VaultError) -> Resolved {
-        let settings = try LoginSettings.read("\(context.location.configuration)/oauth/\(name.name).yaml")
+    mutating func resolve() async throws(VaultError) -> Resolved {
+        let settings = try settings()
         let known = try await knownEntry()
         let preset = try preset(settings, known?.summary)
-        let server = try await server(settings, preset, known?.summary)
+        let found = try await find(settings, preset, known?.summary)
+        var server = found.server
+        // "Client credentials and tokens belong to an issuer": what the entry has is for the server that gave it.
+        let old = known.flatMap { isGranted($0.summary, by: found) ? $0 : nil }
+        options.recall(old?.summary.loginOptions ?? [], keepsScopes: settings?.scopes != nil)
+        if let url = options.deviceURL {
+            server.deviceAuthorizationEndpoint = try EndpointURL(url, as: "the device authorization endpoint")
+        }
         guard let tokenEndpoint = server.tokenEndpoint else {
             throw VaultError(
                 .configuration,
@@ -39,11 +46,13 @@ struct LoginResolution {
                     + "\(context.location.configuration)/oauth/\(name.name).yaml"
             )
         }
-        let client = try client(settings, preset, known, server)
-        let scopes = scopes(settings, preset, known?.summary)
+        let client = try client(settings, preset, old, server)
+        let scopes = scopes(settings, preset, old?.summary)
         let separator = settings?.scopeSeparator ?? preset?.scopeSeparator ?? " "
-        let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? known?.summary.resource
-        let dpopKey = options.dpop || wasBound(known, server) ? DPoPKey() : nil
+        let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? old?.summary.resource
+        // Tokens that are bound to a key are replaced by such, asked for or not.
+        let isBound = options.dpop || old?.summary.holds.contains(.dpopKey) == true
+        let dpopKey = isBound ? DPoPKey() : nil
 
         var request = TokenRequest(endpoint: tokenEndpoint, client: client)
         request.scope = scopes.isEmpty ? nil : scopes.joined(separator: separator)
@@ -51,19 +60,21 @@ struct LoginResolution {
         request.dpopKey = dpopKey
         let requests = ClientRequests(request, http: http, clock: broker.clock)
 
-        let choice = try choice(preset, server, known?.summary)
-        var flow = try flow(choice, server, requests, preset, scopes, separator, settings)
+        let choice = choice(preset, server, old?.summary)
+        let pkce = pkce(preset, found)
+        var flow = flow(choice, server, requests, preset, scopes, separator, pkce)
         if options.exchange { flow = try exchanging(flow, preset, requests) }
 
         var plan = LoginPlan(name: name, server: server, client: client)
         plan.scopes = scopes
         plan.resource = resource
-        plan.provider = preset?.name ?? known?.summary.provider
+        plan.provider = preset?.name ?? old?.summary.provider
         plan.grantType = choice == .clientCredentials ? "client_credentials" : nil
-        plan.hosts = preset?.resourceHosts.map(Self.bareHost) ?? known?.summary.hosts ?? []
+        plan.hosts = preset?.resourceHosts.map(Self.bareHost) ?? old?.summary.hosts ?? []
         plan.rotation = preset.flatMap { Rotation(rawValue: $0.rotation) } ?? .unknown
         plan.dpopKey = try dpopKey?.exported()
-        plan.keepsOld = options.keepOld
+        plan.revokesOld = options.revokeOld
+        plan.options = options.remembered
         return Resolved(plan: plan, flow: flow)
     }
 
@@ -74,6 +85,36 @@ struct LoginResolution {
     }
 
     // MARK: - Where
+
+    /// The user's file, as far as it is about the server that options name.
+    private func settings() throws(VaultError) -> LoginSettings? {
+        let path = "\(context.location.configuration)/oauth/\(name.name).yaml"
+        guard var settings = try LoginSettings.read(path) else { return nil }
+        let parameters = ["host": options.host, "tenant": options.tenant].compactMapValues { $0 }
+        if settings.leaveOutOtherServer(issuer: options.issuer, provider: options.provider, parameters: parameters) {
+            context.note("\(printable(path)) is about another server: its endpoints and its client are left out")
+        }
+        return settings
+    }
+
+    /// A server, and where what is known of it is from.
+    private struct Found {
+        var server: AuthorizationServer
+        /// Whether the server's own metadata was read.
+        var hasMetadata = false
+        /// Whether that metadata says where tokens are given out.
+        var publishesTokenEndpoint = false
+    }
+
+    /// Whether this is the server that an entry was granted by.
+    ///
+    /// Metadata may name anybody's token endpoint beside endpoints of its own, which are sent the client's secret too:
+    /// so the issuer decides, as bytes, and the endpoint only where the issuer's metadata does not say it.
+    private func isGranted(_ entry: EntrySummary, by found: Found) -> Bool {
+        guard entry.issuer.map({ Array($0.utf8) }) == found.server.issuer.map({ Array($0.utf8) }) else { return false }
+        let isPublished = entry.issuer != nil && found.publishesTokenEndpoint
+        return isPublished || entry.tokenEndpoint == found.server.tokenEndpoint?.text
+    }
 
     private struct KnownEntry {
         let summary: EntrySummary
@@ -96,61 +137,76 @@ struct LoginResolution {
         }
     }
 
-    private func preset(_ settings: LoginSettings?, _ known: EntrySummary?) throws(VaultError) -> ProviderPreset? {
+    private mutating func preset(
+        _ settings: LoginSettings?,
+        _ known: EntrySummary?
+    ) throws(VaultError) -> ProviderPreset? {
         let catalog = try ProviderCatalog(userDirectory: "\(context.location.configuration)/providers")
+        let wanted = options.provider ?? settings?.provider
+        if wanted == nil {
+            // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be; and so
+            // does an entry that was granted without one.
+            guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
+            if let known, known.provider == nil, known.source == nil, known.tokenEndpoint != nil { return nil }
+        }
+        guard let preset = catalog.preset(wanted ?? known?.provider ?? name.name) else {
+            return try wanted.map { (wanted) throws(VaultError) in try catalog.preset(wanted, with: [:]) }
+        }
+        if preset.name == known?.provider, settings?.parameters.isEmpty ?? true {
+            options.recallParameters(known?.loginOptions ?? [])
+        }
         var parameters = settings?.parameters ?? [:]
         if let host = options.host { parameters["host"] = host }
         if let tenant = options.tenant { parameters["tenant"] = tenant }
-        let wanted = options.provider ?? settings?.provider
-        if wanted != nil {
-            if let issuer = options.issuer ?? settings?.issuer { parameters["issuer"] = issuer }
-        } else {
-            // An issuer or endpoints of its own mean that no preset is meant, whatever the name happens to be.
-            guard options.issuer == nil, settings?.issuer == nil, settings?.tokenURL == nil else { return nil }
-        }
-        guard let preset = catalog.preset(wanted ?? known?.provider ?? name.name) else {
-            return try wanted.map { (wanted) throws(VaultError) in try catalog.preset(wanted, with: parameters) }
-        }
+        if wanted != nil, let issuer = options.issuer ?? settings?.issuer { parameters["issuer"] = issuer }
         let lacks = preset.parameters.contains { parameters[$0.name] == nil && $0.preset == nil }
         if lacks, let known, known.tokenEndpoint != nil {
-            // What the first login was given stands in the entry's endpoints; all else is the preset's.
+            // Where stands in the entry; all else is the preset's.
             if known.provider == preset.name { return preset.at(known) }
             if wanted == nil { return nil }
         }
         return try catalog.preset(preset.name, with: parameters)
     }
 
-    private func server(
+    private func find(
         _ settings: LoginSettings?,
         _ preset: ProviderPreset?,
         _ known: EntrySummary?
-    ) async throws(VaultError) -> AuthorizationServer {
+    ) async throws(VaultError) -> Found {
         let issuer = options.issuer ?? settings?.issuer ?? preset?.issuer
         // What an entry was granted by counts only where nothing else says anything.
-        let old = issuer == nil && settings?.tokenURL == nil && preset == nil ? known : nil
+        let isSaid = issuer != nil || settings?.tokenURL != nil || preset?.metadataURL != nil
+        var old = isSaid || preset?.tokenEndpoint != nil ? nil : known
         var server = AuthorizationServer(issuer: issuer ?? old?.issuer)
+        var hasMetadata = false
         let named = (
-            authorization: settings?.authorizationURL ?? preset?.authorizationEndpoint ?? old?.authorizationEndpoint,
-            token: settings?.tokenURL ?? preset?.tokenEndpoint ?? old?.tokenEndpoint
+            authorization: settings?.authorizationURL ?? preset?.authorizationEndpoint,
+            token: settings?.tokenURL ?? preset?.tokenEndpoint
         )
         if let url = preset?.metadataURL {
             server = try await ServerMetadata(http: http).fetch(at: try EndpointURL(url, as: "the metadata's URL"))
+            hasMetadata = true
         } else if let issuer = server.issuer, named.token == nil || named.authorization == nil {
-            guard let found = try await ServerMetadata(http: http).fetch(issuer: issuer) else {
+            if let found = try await ServerMetadata(http: http).fetch(issuer: issuer) {
+                // Discovered anew: what the entry says of its server is older than what the server says.
+                (server, hasMetadata, old) = (found, true, nil)
+            } else if old?.tokenEndpoint == nil {
                 throw VaultError(
                     .configuration,
                     "\(shownURL(issuer)) publishes no metadata",
                     hint: "name auth_url and token_url in \(context.location.configuration)/oauth/\(name.name).yaml"
                 )
             }
-            server = found
         }
+        let publishesTokenEndpoint = named.token == nil && server.tokenEndpoint != nil
         func endpoint(_ text: String?, _ what: String) throws(VaultError) -> EndpointURL? {
             try text.map { (text) throws(VaultError) in try EndpointURL(text, as: what) }
         }
         server.authorizationEndpoint =
-            try endpoint(named.authorization, "the authorization endpoint") ?? server.authorizationEndpoint
-        server.tokenEndpoint = try endpoint(named.token, "the token endpoint") ?? server.tokenEndpoint
+            try endpoint(named.authorization ?? old?.authorizationEndpoint, "the authorization endpoint")
+            ?? server.authorizationEndpoint
+        server.tokenEndpoint =
+            try endpoint(named.token ?? old?.tokenEndpoint, "the token endpoint") ?? server.tokenEndpoint
         server.revocationEndpoint =
             try endpoint(
                 settings?.revocationURL ?? preset?.revocationEndpoint ?? old?.revocationEndpoint,
@@ -158,13 +214,17 @@ struct LoginResolution {
             ) ?? server.revocationEndpoint
         server.deviceAuthorizationEndpoint =
             try endpoint(
-                options.deviceURL ?? settings?.deviceURL ?? preset?.deviceAuthorizationEndpoint,
+                settings?.deviceURL ?? preset?.deviceAuthorizationEndpoint,
                 "the device authorization endpoint"
             ) ?? server.deviceAuthorizationEndpoint
         server.pushedAuthorizationRequestEndpoint =
             try endpoint(preset?.pushedAuthorizationRequestEndpoint, "the pushed authorization request endpoint")
             ?? server.pushedAuthorizationRequestEndpoint
-        return server
+        if !hasMetadata, preset?.pkce == "required", preset?.authorizationEndpoint != nil {
+            // A preset with endpoints stands for the metadata that is not read, and says by that word what it lists.
+            server.codeChallengeMethods = ["S256"]
+        }
+        return Found(server: server, hasMetadata: hasMetadata, publishesTokenEndpoint: publishesTokenEndpoint)
     }
 
     // MARK: - Who
@@ -172,13 +232,9 @@ struct LoginResolution {
     private func client(
         _ settings: LoginSettings?,
         _ preset: ProviderPreset?,
-        _ known: KnownEntry?,
+        _ old: KnownEntry?,
         _ server: AuthorizationServer
     ) throws(VaultError) -> OAuthClient {
-        // "Client credentials and tokens belong to an issuer": the entry's are for the server that gave them.
-        let old = known.flatMap { known in
-            server.tokenEndpoint?.text == known.summary.tokenEndpoint ? known : nil
-        }
         guard let id = options.clientID ?? settings?.clientID ?? preset?.clientID ?? old?.summary.clientID else {
             let page = preset?.registrationPage.map { "register a client at \($0), then " } ?? ""
             throw VaultError(
@@ -188,13 +244,16 @@ struct LoginResolution {
             )
         }
         let isOld = id == old?.summary.clientID
-        var secret = settings?.clientSecret ?? (isOld ? old?.clientSecret : nil)
+        // A secret is for the client it stands beside, and for no other.
+        var secret = id == settings?.clientID ? settings?.clientSecret : nil
         if let file = options.clientSecretFile {
             secret = try SecretInput.clientSecret(file: file)
         } else if secret == nil, id == preset?.clientID, let text = preset?.publicClientSecret {
             secret = try SecretInput.secret(of: text)
         }
-        var key = isOld ? old?.clientKey : nil
+        // What is given now takes the place of whatever the entry proves itself with, secret or key.
+        var key = isOld && secret == nil ? old?.clientKey : nil
+        secret = secret ?? (isOld ? old?.clientSecret : nil)
         if let file = options.clientKeyFile { key = try SecretInput.privateKey(file: file) }
         let method = try authentication(
             options.clientAuth ?? settings?.clientAuthentication,
@@ -228,7 +287,9 @@ struct LoginResolution {
             return method
         }
         if hasKey { return .privateKeyJWT }
-        if let usual = usual.flatMap({ ClientAuthenticationMethod(rawValue: $0) }), (usual == .none) != hasSecret {
+        if let usual = usual.flatMap({ ClientAuthenticationMethod(rawValue: $0) }), usual != .privateKeyJWT,
+            (usual == .none) != hasSecret
+        {
             return usual
         }
         guard hasSecret else { return .none }
@@ -240,20 +301,14 @@ struct LoginResolution {
     private func scopes(
         _ settings: LoginSettings?,
         _ preset: ProviderPreset?,
-        _ known: EntrySummary?
+        _ old: EntrySummary?
     ) -> [String] {
         guard options.scopes.isEmpty else {
             return options.scopes.flatMap { $0.split(separator: " ").map(String.init) }
         }
         if let scopes = settings?.scopes { return scopes }
         if let preset, !preset.scopes.isEmpty { return preset.scopes }
-        return known?.scopes ?? []
-    }
-
-    /// Whether the tokens that are replaced are bound to a key: then those in their place are too, asked for or not.
-    private func wasBound(_ known: KnownEntry?, _ server: AuthorizationServer) -> Bool {
-        guard let known = known?.summary else { return false }
-        return known.holds.contains(.dpopKey) && known.tokenEndpoint == server.tokenEndpoint?.text
+        return old?.scopes ?? []
     }
 
     // MARK: - How
@@ -263,8 +318,8 @@ struct LoginResolution {
     private func choice(
         _ preset: ProviderPreset?,
         _ server: AuthorizationServer,
-        _ known: EntrySummary?
-    ) throws(VaultError) -> Choice {
+        _ old: EntrySummary?
+    ) -> Choice {
         if options.clientCredentials { return .clientCredentials }
         let offered = preset?.flows ?? []
         if options.device {
@@ -273,9 +328,7 @@ struct LoginResolution {
         }
         if options.browser { return .browser }
         // A client that was granted its own tokens is no person, whose browser could be opened.
-        if known?.grantType == "client_credentials", known?.tokenEndpoint == server.tokenEndpoint?.text {
-            return .clientCredentials
-        }
+        if old?.grantType == "client_credentials" { return .clientCredentials }
         switch offered.first {
         case "device" where server.deviceAuthorizationEndpoint != nil: return .device
         case "client-credentials": return .clientCredentials
@@ -286,6 +339,13 @@ struct LoginResolution {
         }
     }
 
+    /// Whether a server that does not say that it supports PKCE is trusted to, as whoever names a server vouches for it
+    /// and a preset may.
+    private func pkce(_ preset: ProviderPreset?, _ found: Found) -> BrowserFlow.PKCERule {
+        guard let preset, found.hasMetadata, !options.pkceUnadvertised else { return .unadvertised }
+        return preset.pkce == "unadvertised" ? .unadvertised : .required
+    }
+
     private func flow(
         _ choice: Choice,
         _ server: AuthorizationServer,
@@ -293,8 +353,8 @@ struct LoginResolution {
         _ preset: ProviderPreset?,
         _ scopes: [String],
         _ separator: String,
-        _ settings: LoginSettings?
-    ) throws(VaultError) -> any AuthorizationFlow {
+        _ pkce: BrowserFlow.PKCERule
+    ) -> any AuthorizationFlow {
         switch choice {
         case .clientCredentials: return ClientCredentialsFlow(requests: requests)
         case .openAIDevice, .codexDevice:
@@ -323,8 +383,7 @@ struct LoginResolution {
             }
             if let port = options.port { browser.redirect.port = port == 0 ? nil : port }
             browser.parameters = preset?.authorizationParameters.map { (name: $0.name, value: $0.value) } ?? []
-            // Whoever named the server vouches for it; "where the user named the issuer, send S256 anyway and say so".
-            browser.pkce = .unadvertised
+            browser.pkce = pkce
             browser.timeout = options.timeout.map { .seconds($0.seconds) } ?? LoginOptions.standardTimeout
             return BrowserFlow(server: server, requests: requests, options: browser)
         }
@@ -355,15 +414,15 @@ struct LoginResolution {
 }
 
 extension ProviderPreset {
-    /// The preset with the endpoints of an entry that was granted by it, in the place of those with parameters in them.
+    /// The preset for an entry that was granted by it and says where: without what parameters would have to fill in.
     fileprivate func at(_ entry: EntrySummary) -> ProviderPreset {
         var preset = self
         preset.parameters = []
         preset.metadataURL = nil
-        preset.issuer = entry.issuer
-        preset.authorizationEndpoint = entry.authorizationEndpoint
-        preset.tokenEndpoint = entry.tokenEndpoint
-        preset.revocationEndpoint = entry.revocationEndpoint
+        preset.issuer = nil
+        preset.authorizationEndpoint = nil
+        preset.tokenEndpoint = nil
+        preset.revocationEndpoint = nil
         preset.deviceAuthorizationEndpoint = nil
         preset.pushedAuthorizationRequestEndpoint = nil
         preset.resourceHosts = entry.hosts

@@ -338,7 +338,10 @@ class Revocation(RevocationEndpoint):
     def revoke_token(self, token, request):
         # RFC 7009 §2.1: with a refresh token, the access tokens of the same grant go too.
         if token.kind == "refresh":
-            self.server.state.revoke_family(token.family)
+            state = self.server.state
+            for family in {other.family for other in state.tokens.values() if other.family == token.family
+                           or state.control.revocation_ends_all and other.client_id == token.client_id}:
+                state.revoke_family(family)
         token.is_revoked = True
         g.facts["family"] = token.family
 

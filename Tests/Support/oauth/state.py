@@ -166,6 +166,8 @@ class Control:
     # RFC 9207: sent and advertised; a text is sent instead of the issuer.
     iss: object = True
     require_par: bool = False
+    # Whether revoking one refresh token ends every grant of that user and client, as many servers have it.
+    revocation_ends_all: bool = False
     # RFC 9449: whether proofs must carry the server's nonce.
     dpop_nonce: bool = False
     device_interval: int = 5

@@ -184,15 +184,16 @@ def endings():
             taken.bind(("127.0.0.1", 0))
             taken.listen()
             port = taken.getsockname()[1]
+            started = len(home.browsers())
             outcome = home.login("x", server, "--port", str(port)).end()
             fails("a taken port", outcome, 8, f"port {port}", "taken")
-            expect("and no browser was started for it", len(home.browsers()) <= 8, home.browsers())
+            expect("and no browser was started for it", len(home.browsers()) == started, home.browsers())
         expect("the old token is good still", home.must("token", "x").out == token
                and requests.get(server.facts["resource"], headers={"Authorization": "Bearer " + token.strip()}).ok)
 
 
 def replacing():
-    """A login that succeeds takes the old grant's place and ends it at the server; with --keep-old it lives on."""
+    """A login that succeeds takes the old grant's place, and ends it at the server only if that is asked for."""
     server = authlib()
     with Home() as home:
         def bearer(token):
@@ -200,19 +201,44 @@ def replacing():
 
         home.logged_in("x", server)
         old = home.must("token", "x").out
-        done = home.logged_in("x", server, "--json")
+        done = home.logged_in("x", server, "--revoke-old", "--json")
         expect("the old grant is revoked", done.json["replaced"] is True and done.json["old_grant"] == "revoked", done)
         new = home.must("token", "x").out
         expect("the new token is good, the old one is not", new != old and bearer(new) == 200 and bearer(old) == 401)
-        done = home.logged_in("x", server, "--keep-old", "--json")
-        kept = new
-        new = home.must("token", "x").out
-        expect("--keep-old leaves it", done.json["old_grant"] is None and bearer(kept) == 200 and bearer(new) == 200, done)
+        # As Keycloak, Auth0 and Google do: one revocation ends everything of that user and client.
+        server.control(revocation_ends_all=True)
+        for arguments in ((), ("--keep-old",)):
+            kept = new
+            done = home.logged_in("x", server, *arguments, "--json")
+            new = home.must("token", "x").out
+            expect(f"left as it is {arguments}", done.json["replaced"] is True and done.json["old_grant"] is None
+                   and bearer(kept) == 200 and bearer(new) == 200, done)
+            fresh = home.vault("token", "x", "--refresh")
+            expect("and the new one is refreshed", fresh.status == 0 and bearer(fresh.out) == 200, fresh)
+        home.logged_in("x", server, "--revoke-old")
+        fails("where one revocation ends all, --revoke-old ends the new one too", home.vault("token", "x", "--refresh"), 5)
+        server.control(revocation_ends_all=False)
+        failing = Scripted({"/revoke": lambda _: (503, "")})
+        server.control(metadata={"revocation_endpoint": failing.base + "/revoke"})
+        home.logged_in("x", server)
+        done = home.logged_in("x", server, "--revoke-old", "--json")
+        expect("a revocation that fails is told of", done.json["old_grant"] == "failed" and "could not be revoked" in done.err, done)
+        server.control(metadata={})
+        fails("a contradiction", home.login("x", server, "--revoke-old", "--keep-old").end(), 64, "contradict")
         # By name alone: everything comes from the entry.
-        running = home.start("login", "x")
+        running = home.login("y", server, "--scope", "read", "--resource", server.facts["resource"])
+        first = query_of(running.url())
+        get(drive(running.url()))
+        running.end()
+        running = home.start("login", "y")
+        again = query_of(running.url())
         get(drive(running.url()))
         outcome = running.end()
-        expect("a login by name alone", outcome.status == 0 and home.names() == ["oauth:x"], outcome)
+        same = ("client_id", "scope", "resource", "code_challenge_method")
+        expect("a login by name alone", outcome.status == 0 and home.names() == ["oauth:x", "oauth:y"]
+               and [again[name] for name in same] == [first[name] for name in same], outcome, first, again)
+        expect("is at the same server", server.log("token")[-1]["outcome"] == "granted"
+               and home.must("show", "y", "--json").json["issuer"] == server.issuer)
         fixed = free_port()
         running = home.login("x", server, "--port", str(fixed))
         expect("--port is the port of the redirect", redirect_of(running.url()) == f"http://127.0.0.1:{fixed}/callback")
@@ -224,5 +250,32 @@ def replacing():
         running.end()
 
 
+def logging_out():
+    """Where the server does not revoke, the entry goes only if somebody says so."""
+    server = authlib()
+    failing = Scripted({"/revoke": lambda _: (503, "")})
+    server.control(metadata={"revocation_endpoint": failing.base + "/revoke"})
+    with Home() as home:
+        home.logged_in("x", server)
+        for answers, status in ((("y", "n"), 9), (("n",), 3)):
+            running = home.start("logout", "x", terminal=True)
+            asked = 0
+            for answer in answers:
+                asked += 1
+                running.wait_for(lambda shown: shown.count("[y/N]") >= asked)
+                running.type(answer + "\n")
+            outcome = running.end()
+            expect(f"{answers}: exit {status}, and the entry is there", outcome.status == status
+                   and home.names() == ["oauth:x"] and home.vault("token", "x").status == 0, outcome)
+        expect("asked once at the server", failing.paths() == ["/revoke"], failing.paths())
+        running = home.start("logout", "x", terminal=True)
+        for asked in (1, 2):
+            running.wait_for(lambda shown: shown.count("[y/N]") >= asked)
+            running.type("y\n")
+        outcome = running.end()
+        expect("a yes deletes it, and says what may live on", outcome.status == 2 and home.names() == []
+               and "may live on" in outcome.err, outcome)
+
+
 if __name__ == "__main__":
-    main(strays, twice, page_after_tokens, endings, replacing)
+    main(strays, twice, page_after_tokens, endings, replacing, logging_out)

@@ -264,5 +264,91 @@ def pushed():
         expect("by a client with a secret too", running.end().status == 0 and server.log("par")[-1]["method"] == "client_secret_basic")
 
 
+def again():
+    """A second login by name alone: in the first one's way, and by what the server says of itself now."""
+    server = authlib()
+    server.control(device_interval=1)
+
+    def confirm(running):
+        running.shows("Waiting for the login")
+        server.post("/_device/approve", user_code=server.state()["user_codes"][-1])
+        return running.end()
+
+    with Home() as home:
+        expect("by a code", confirm(home.login("x", server, "--device", "--scope", "read")).status == 0)
+        before = len(server.log("device_authorization"))
+        outcome = confirm(home.start("login", "x"))
+        asked = server.log("device_authorization")
+        expect("by a code again, for the same scope", outcome.status == 0 and len(asked) == before + 1
+               and asked[-1]["values"]["scope"] == ["read"] and home.browsers() == [], outcome, asked[-1])
+        server.post("/_revoke")
+        outcome = home.vault("token", "x", "--refresh")
+        fails("the grant has ended", outcome, 5, "vault login x")
+        expect("the hinted command asks by a code too", confirm(home.start(*home.hinted(outcome))).status == 0
+               and home.browsers() == [])
+        running = home.start("login", "x", "--browser")
+        get(drive(running.url()))
+        expect("--browser is another way", running.end().status == 0)
+        running = home.start("login", "x")
+        expect("and the way from then on", "code_challenge" in query_of(running.url()))
+        get(drive(running.url()))
+        running.end()
+        server.control(metadata={"device_authorization_endpoint": None})
+        url = server.facts["device_authorization_endpoint"]
+        expect("--device-url", confirm(home.login("y", server, "--device", "--device-url", url)).status == 0)
+        expect("is kept", confirm(home.start("login", "y")).status == 0)
+        server.control(metadata={})
+        port = free_port()
+        running = home.login("z", server, "--port", str(port))
+        get(drive(running.url()))
+        running.end()
+        # What the server wants now, it says in its metadata.
+        server.control(require_par=True)
+        running = home.start("login", "z")
+        url = running.url()
+        expect("pushed where the server wants that now", sorted(query_of(url)) == ["client_id", "request_uri"], url)
+        callback = drive(url)
+        expect("to the port it had", urllib.parse.urlsplit(callback).port == port, callback)
+        get(callback)
+        expect("and logged in", running.end().status == 0)
+        server.control(require_par=False)
+        running = home.start("login", "z", "--timeout", "20s")
+        callback = drive(running.waiting_url())
+        parts = [part for part in callback.split("?")[1].split("&") if not part.startswith("iss=")]
+        answer = get(callback.split("?")[0] + "?" + "&".join(parts))
+        expect("an answer without iss is refused", answer.status_code == 400, answer.text)
+        get(callback)
+        expect("one with it is taken", running.end().status == 0)
+        home.provider("old", f"title: Old\nissuer: {server.issuer}\nclient_id: public\n")
+        server.control(metadata={"code_challenge_methods_supported": None})
+        fails("a preset's server that lists no PKCE", home.vault("login", "p", "--provider", "old"), 10, "--pkce-unadvertised")
+        for arguments in (("--provider", "old", "--pkce-unadvertised"), ()):
+            running = home.start("login", "p", *arguments)
+            get(drive(running.url()))
+            outcome = running.end()
+            expect(f"is taken with the option, and the next time {arguments}", outcome.status == 0
+                   and "does not say that it supports PKCE" in outcome.err, outcome)
+        running = home.login("q", server)
+        get(drive(running.url()))
+        outcome = running.end()
+        expect("whoever names the issuer vouches for it", outcome.status == 0 and "supports PKCE" in outcome.err, outcome)
+
+
+def secret_for_key():
+    """The way a client proves itself is the one that is given now."""
+    server = authlib()
+    clients = server.facts["clients"]
+    with Home() as home:
+        pem = home.file("client.pem", clients["signing"]["pem"])
+        done = home.vault("login", "x", "--issuer", server.issuer, "--client-id", "signing", "--client-key-file", pem,
+                          "--client-credentials")
+        expect("by a key", done.status == 0 and server.log("token")[-1]["method"] == "private_key_jwt", done)
+        secret = home.file("secret", "x")
+        home.vault("login", "x", "--client-secret-file", secret)
+        asked = server.log("token")[-1]
+        expect("then by a secret, as it is given", asked["has_authorization"] and "client_assertion" not in asked["parameters"],
+               asked)
+
+
 if __name__ == "__main__":
-    main(confirmed, slowed_down, refused, openai, client_credentials, bound, pushed)
+    main(confirmed, slowed_down, refused, openai, client_credentials, bound, pushed, again, secret_for_key)

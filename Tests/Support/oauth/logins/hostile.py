@@ -203,7 +203,7 @@ def canaries():
 
         expect("a code that the server refuses, and repeats", login(code="id").status == 5)
         expect("logged in", login().status == 0)
-        expect("logged in by a pasted answer", login("--json", "-v", paste=True).status == 0)
+        expect("logged in by a pasted answer", login("--json", "-v", "--paste", paste=True).status == 0)
         for arguments, prints in (
             (["token", "x"], ["access"]), (["token", "x", "--refresh", "--json"], ["second-access"]), (["token", "x", "--header", "-v"], ["second-access"]),
             (["token", "x", "--id-token"], ["id"]), (["show", "x"], []), (["show", "x", "--json"], []), (["list", "--json"], []),
@@ -225,5 +225,28 @@ def canaries():
         expect("three verifiers, each its own", len(set(verifiers)) == len(verifiers) == 3, verifiers)
 
 
+def impostor():
+    """A server whose metadata names another's token endpoint beside endpoints of its own is not that other server."""
+    good = authlib()
+    name = good.facts["clients"]["basic"]["secret"]
+    with Home() as home:
+        secret = home.file("secret", name)
+        running = home.start("login", "work", "--issuer", good.issuer, "--client-id", "basic", "--client-secret-file", secret,
+                             "--scope", "read")
+        get(drive(running.url()))
+        expect("logged in at the good one", running.end().status == 0)
+        routes = {"/par": lambda _: (201, {"request_uri": "urn:x", "expires_in": 90})}
+        evil = scripted(routes, token_endpoint=good.facts["token_endpoint"], require_pushed_authorization_requests=True)
+        routes["/.well-known/oauth-authorization-server"] = lambda _: (200, metadata(
+            evil, token_endpoint=good.facts["token_endpoint"], require_pushed_authorization_requests=True,
+            pushed_authorization_request_endpoint=evil.base + "/par"))
+        fails("no client for it", home.vault("login", "work", "--issuer", evil.issuer, "--timeout", "1s"), 78, "--client-id")
+        expect("it was asked for its metadata alone", {method for method, *_ in evil.asked} == {"GET"}, evil.asked)
+        home.vault("login", "work", "--issuer", evil.issuer, "--client-id", "basic", "--timeout", "1s")
+        pushed = [(body, headers) for method, _, body, headers in evil.asked if method == "POST"]
+        expect("nor is it shown the secret, or the scope, with the client's name", len(pushed) == 1 and not any(
+            "client_secret" in body or "scope" in body or "Authorization" in headers for body, headers in pushed), pushed)
+
+
 if __name__ == "__main__":
-    main(texts, urls, canaries)
+    main(texts, urls, canaries, impostor)

@@ -34,7 +34,8 @@ def visit(home, server, picture, *options, client="public", arguments=()):
 
 def pages():
     if not shutil.which(os.environ.get("CHROMIUM", "chromium")):
-        print("skip: there is no chromium (on Debian: apt-get install chromium chromium-driver)")
+        # `.ci/setup test` installs it.
+        expect("there is a browser (on Debian: apt-get install chromium chromium-driver)", False)
         return
     os.makedirs(PICTURES, exist_ok=True)
     server = authlib()

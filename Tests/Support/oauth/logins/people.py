@@ -61,7 +61,7 @@ def a_crowd():
 
 
 def pasted():
-    """The address at which a browser elsewhere ended, typed at the terminal or piped in."""
+    """The address at which a browser elsewhere ended, typed at the terminal or, with --paste, piped in."""
     server = authlib()
     with Home() as home:
         running = home.login("x", server, "--no-browser", terminal=True)
@@ -81,12 +81,12 @@ def pasted():
         for what, change in (("the query alone", lambda text: text.split("?")[1]),
                              ("without its scheme, a fragment behind it", lambda text: text.removeprefix("http://") + "#_=_"),
                              ("with blanks around it", lambda text: f"  {text} \r")):
-            running = home.login("x", server, "--no-browser", stdin=subprocess.PIPE)
+            running = home.login("x", server, "--no-browser", "--paste", stdin=subprocess.PIPE)
             running.process.stdin.write((change(drive(running.waiting_url())) + "\n").encode())
             running.process.stdin.flush()
             outcome = running.end()
             expect(f"piped in: {what}", outcome.status == 0 and outcome.out == "", outcome)
-        running = home.login("x", server, stdin=subprocess.PIPE)
+        running = home.login("x", server, "--paste", stdin=subprocess.PIPE)
         running.process.stdin.close()
         get(drive(running.waiting_url()))
         expect("the end of standard input ends nothing", running.end().status == 0)
@@ -95,6 +95,28 @@ def pasted():
         running.process.stdin.close()
         get(drive(url))
         expect("--no-input reads nothing, and the browser's way works", running.end().status == 0)
+
+
+def in_a_loop():
+    """Standard input that is no terminal belongs to the script around: each of its lines is one login."""
+    server = authlib()
+    with Home() as home:
+        program = Home.program
+        Home.program = home.script("loop", 'while read -r name; do "$VAULT" login "$name" "$@"; done')
+        try:
+            running = home.start("--issuer", server.issuer, "--client-id", "public", stdin=subprocess.PIPE, VAULT=program)
+            running.process.stdin.write(b"a\nb\nc\n")
+            running.process.stdin.close()
+            for number in (1, 2, 3):
+                found = running.wait_for(lambda shown: len(urls := re.findall(r"^(https?://\S+)\n", shown, re.M)) >= number and urls)
+                if not expect(f"login {number} begins", found, running.shown):
+                    break
+                get(drive(found[-1]))
+            outcome = running.end()
+        finally:
+            Home.program = program
+        expect("three names, three logins", home.names() == ["oauth:a", "oauth:b", "oauth:c"], outcome)
+        expect("nobody is told to paste", "paste" not in outcome.err, outcome)
 
 
 def in_the_background():
@@ -169,4 +191,4 @@ def adopting():
 
 
 if __name__ == "__main__":
-    main(two_logins, a_crowd, pasted, in_the_background, adopting)
+    main(two_logins, a_crowd, pasted, in_a_loop, in_the_background, adopting)

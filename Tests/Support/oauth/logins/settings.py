@@ -29,6 +29,7 @@ def own_settings():
             ("no YAML", "token_url: [\nclient_id: x\n", ("line",)),
             ("a list for a text", "client_id:\n  - a\ntoken_url: https://a.example/t\n", ("line", "client_id")),
             ("a field twice", "client_id: a\nclient_id: b\n", ("line", "client_id")),
+            ("a resource's url", "url: https://mcp.example/mcp\nclient_id: a\n", ("line 1", "url", "issuer")),
         ):
             path = home.settings("bad", text)
             fails(f"settings: {what}", home.vault("login", "bad"), 78, path, *words)
@@ -89,7 +90,7 @@ def parameters():
         server.post("/_revoke")
         outcome = home.vault("token", "dbx", "--refresh")
         fails("the grant has ended", outcome, 5, "vault login dbx")
-        running = home.start(*home.hinted(outcome), stdin=subprocess.PIPE)
+        running = home.start(*home.hinted(outcome), "--paste", stdin=subprocess.PIPE)
         query = query_of(running.url())
         expect("the hinted command is the same login again", query["client_id"] == "databricks-cli"
                and query["scope"] == "all-apis offline_access" and re.fullmatch(r"http://localhost:\d+", query["redirect_uri"]),
@@ -118,7 +119,13 @@ def hints():
         expect("the hint of a first login has its options", query["scope"] == "read a b", outcome.hint)
         get(drive(running.url()))
         expect("and works", running.end().status == 0)
-        for what, change in (("revoked", lambda: server.post("/_revoke")), ("expired", lambda: server.post("/_revoke"))):
+        def expired():
+            # One that has no refresh token, and whose access token has run out.
+            server.control(faults=[{"kind": "patch", "grant_type": "authorization_code",
+                                    "set": {"refresh_token": None, "expires_in": 0}}])
+            home.logged_in("x", server)
+
+        for what, change in (("revoked", lambda: server.post("/_revoke")), ("expired", expired)):
             change()
             outcome = home.vault("token", "x", "--refresh")
             fails(f"{what}: token", outcome, 5, "vault login x")
@@ -134,5 +141,54 @@ def hints():
         fails("a contradiction", outcome, 64, "contradict")
 
 
+def other_server():
+    """Endpoints, client and secret of a file go to the file's server and client, whatever options name."""
+    server, other = authlib(), authlib()
+    secret = server.facts["clients"]["basic"]["secret"]
+    ends = {"auth_url": server.facts["authorization_endpoint"], "token_url": server.facts["token_endpoint"]}
+    with Home() as home:
+        file = home.file("secret", secret)
+        mine = {"client_id": "basic", "client_secret": secret}
+        for what, settings in (("the issuer", {"issuer": server.issuer}), ("both endpoints", ends),
+                               ("the token endpoint", {"token_url": ends["token_url"]}), ("a provider", {"provider": "github"})):
+            home.settings("x", json.dumps(settings | mine))
+            outcome = home.vault("login", "x", "--issuer", other.issuer, "--timeout", "1s")
+            fails(f"{what} in the file, --issuer", outcome, 78, "another server", "--client-id")
+            # A client of one's own for that other server: everything goes there.
+            running = home.start("login", "x", "--issuer", other.issuer, "--client-id", "basic", "--client-secret-file", file)
+            url = running.url()
+            expect(f"{what}: the login is at the issuer that was named", url.startswith(other.base + "/"), url)
+            get(drive(url))
+            outcome = running.end()
+            expect(f"{what}: and so is the exchange", outcome.status == 0 and server.log("token") == []
+                   and other.log("token")[-1]["outcome"] == "granted", outcome)
+            home.must("remove", "x", "--yes")
+        home.settings("x", json.dumps({"issuer": server.issuer} | mine))
+        running = home.start("login", "x", "--client-id", "public")
+        get(drive(running.url()))
+        asked = (running.end(), server.log("token")[-1])
+        expect("another client is not shown the secret", asked[0].status == 0 and not asked[1]["has_authorization"]
+               and "client_secret" not in asked[1]["parameters"], *asked)
+        running = home.start("login", "x", "--issuer", server.issuer)
+        get(drive(running.url()))
+        asked = (running.end(), server.log("token")[-1])
+        expect("the file's own issuer, named: everything is used", asked[0].status == 0
+               and asked[1]["method"] == "client_secret_basic", *asked)
+        for timeout in ("0s", "25h", "9223372036854775807s", "-1s", "x"):
+            fails(f"--timeout {timeout}", home.vault("login", "x", f"--timeout={timeout}"), 64, "timeout")
+
+
+def same_name():
+    """An entry keeps the server it was granted by, though a preset has its name."""
+    server = authlib()
+    with Home() as home:
+        home.logged_in("github", server)
+        running = home.start("login", "github")
+        expect("the entry's own server", running.url().startswith(server.base + "/"), running.shown)
+        get(drive(running.url()))
+        expect("and logged in", running.end().status == 0)
+        fails("the preset, if it is named", home.vault("login", "github", "--provider", "github"), 78, "GitHub", "--client-id")
+
+
 if __name__ == "__main__":
-    main(own_settings, providers, parameters, hints)
+    main(own_settings, providers, parameters, hints, other_server, same_name)
