@@ -22,7 +22,7 @@ struct LoginTests {
 
     @Test func pushesTheRequestWhereTheServerWantsThat() throws { try Scenario.run("device", "pushed") }
 
-    @Test(arguments: ["own_settings", "providers", "parameters", "hints", "other_server", "same_name"])
+    @Test(arguments: ["own_settings", "providers", "parameters", "hints", "other_server", "presets", "same_name"])
     func findsWhatALoginNeeds(from source: String) throws { try Scenario.run("settings", source) }
 
     @Test(arguments: ["two_logins", "a_crowd"])

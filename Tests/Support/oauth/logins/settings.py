@@ -178,6 +178,22 @@ def other_server():
             fails(f"--timeout {timeout}", home.vault("login", "x", f"--timeout={timeout}"), 64, "timeout")
 
 
+def presets():
+    """Every preset that needs no server's metadata sends a browser away with S256, and says no more of PKCE than is so."""
+    lists = ("gitlab", "google", "huggingface")
+    others = ("atlassian", "dropbox", "github", "linear", "microsoft", "notion", "openai", "slack", "spotify")
+    with Home() as home:
+        for name in lists + others:
+            running = home.start("login", name, "--client-id", "x", "--browser")
+            query = query_of(running.waiting_url())
+            running.signal(signal.SIGTERM)
+            outcome = running.end()
+            expect(f"{name}: S256", query["code_challenge_method"] == "S256" and outcome.status == 143, outcome)
+            expect(f"{name}: a note on PKCE where it is not listed", ("supports PKCE" in outcome.err) == (name in others), outcome)
+        outcome = home.vault("login", "databricks", "--host", "127.0.0.1:1")
+        expect("databricks: metadata is read first", outcome.status in (9, 10), outcome)
+
+
 def same_name():
     """An entry keeps the server it was granted by, though a preset has its name."""
     server = authlib()
@@ -191,4 +207,4 @@ def same_name():
 
 
 if __name__ == "__main__":
-    main(own_settings, providers, parameters, hints, other_server, same_name)
+    main(own_settings, providers, parameters, hints, other_server, presets, same_name)
