@@ -1,4 +1,5 @@
 internal import VaultAPI
+internal import VaultCore
 
 /// How long nobody asks a server that is in trouble.
 ///
@@ -21,5 +22,14 @@ package struct Backoff: Sendable {
         let seconds = min(Self.longest, max(doubled * jitter(), asked))
         let milliseconds = Int64(seconds * 1000) + now.seconds * 1000 + Int64(now.nanoseconds / 1_000_000)
         return Timestamp(milliseconds: milliseconds) ?? now
+    }
+}
+
+extension RefreshFailure {
+    /// Whether nobody asks the server yet.
+    ///
+    /// A time that no back-off reaches was written by a clock that was ahead; it would lock the entry out until then.
+    func isBackedOff(at now: Timestamp) -> Bool {
+        retryAt > now && retryAt.seconds - now.seconds <= Int64(Backoff.longest)
     }
 }

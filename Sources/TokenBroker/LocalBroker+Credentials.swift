@@ -8,7 +8,8 @@ extension LocalBroker: CredentialBroker {
         for name: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> AccessToken {
-        let token = try await token(for: try EntryName(parsing: name), try TokenNeed(requirements))
+        let need = TokenNeed(requirements, now: clock.now)
+        let token = try await token(for: try EntryName(parsing: name), need)
         guard token.summary.tokenType != "DPoP" else {
             throw VaultError(
                 .unsafe,
@@ -26,7 +27,8 @@ extension LocalBroker: CredentialBroker {
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> Authorization {
         let target = try EndpointURL(url, as: "the URL of the request")
-        let token = try await token(for: try EntryName(parsing: name), try TokenNeed(requirements))
+        let need = TokenNeed(requirements, now: clock.now)
+        let token = try await token(for: try EntryName(parsing: name), need)
         try token.summary.requireHost(of: target)
         let access = try token.accessToken()
         guard token.summary.tokenType == "DPoP" else {
@@ -37,7 +39,19 @@ extension LocalBroker: CredentialBroker {
             throw VaultError(.damaged, "\(token.summary.name) is bound to a key that it does not hold")
         }
         let key = try DPoPKey(importing: stored)
-        let proof = try key.proof(method: method, url: target, accessToken: token.value, at: clock.now)
+        if let nonce = requirements.dpopNonce, !DPoPNonces.isNonce(nonce) {
+            throw VaultError(
+                .usage,
+                "the nonce is none: a DPoP-Nonce is up to 512 printable characters (RFC 9449 §8.1)"
+            )
+        }
+        let proof = try key.proof(
+            method: method,
+            url: target,
+            nonce: requirements.dpopNonce,
+            accessToken: token.value,
+            at: clock.now
+        )
         return Authorization(fields: [("Authorization", "DPoP \(access.value)"), ("DPoP", proof)], token: access)
     }
 }
@@ -57,14 +71,16 @@ extension EntrySummary {
     /// Refuses a host that the token is not for.
     ///
     /// RFC 8707 §2: a token for one resource is not to be shown to another. Hosts are compared as wholes, in lower case,
-    /// ports included where they are not the scheme's own: `GITHUB.com.evil` is no `github.com`.
+    /// ports included where they are not the scheme's own: `GITHUB.com.evil` is no `github.com`. `*.example.com` covers
+    /// all hosts below that one, at the scheme's own port, and not `example.com` itself.
     func requireHost(of url: EndpointURL) throws(VaultError) {
         var allowed = Set(hosts.map { $0.lowercased() })
         if let resource {
             let known = try EndpointURL(resource, as: "the resource of \(name)")
             allowed.insert(known.authority)
         }
-        guard allowed.isEmpty || allowed.contains(url.authority) else {
+        let isCovered = allowed.contains { $0.hasPrefix("*.") && url.authority.hasSuffix($0.dropFirst()) }
+        guard allowed.isEmpty || isCovered || allowed.contains(url.authority) else {
             throw VaultError(
                 .unsafe,
                 "\(name) is for \(allowed.sorted().joined(separator: ", ")), and \(url.authority) is none of them",
@@ -72,9 +88,4 @@ extension EntrySummary {
             )
         }
     }
-}
-
-extension EndpointURL {
-    /// The host, with the port where it is not the scheme's own.
-    fileprivate var authority: String { port == (scheme == "https" ? 443 : 80) ? host : "\(host):\(port)" }
 }

@@ -46,11 +46,17 @@ package actor LocalBroker {
             if let token = try FreshToken(entry, for: need, now: clock.now) { return token }
             let (outcome, joined) = await refresh(name, entry.summary.id, need)
             switch outcome {
-            case .failure(let error): throw error
+            case .failure(let error):
+                guard joined else { throw error }
+                // It failed for somebody who may have asked for more.
+                let entry = try await vault.read(name)
+                guard let token = try FreshToken(old: entry, for: need, now: clock.now, because: error) else {
+                    throw error
+                }
+                return token
             case .success(let token):
                 let validity = TokenValidity(summary: token.summary, now: clock.now)
-                let fingerprint = token.value.withSecret { $0.withUnsafeBytes { TokenFingerprint(of: $0) } }
-                if !joined || validity.satisfies(need, fingerprint: fingerprint) { return token }
+                if !joined || validity.satisfies(need, fingerprint: TokenFingerprint(of: token.value)) { return token }
             }
         }
         let entry = try await vault.read(name)

@@ -89,14 +89,30 @@ extension EntrySummary {
     ///
     /// It was stored all the same: the refresh token that came with it may be the only one that is good.
     func requirePresentable() throws(VaultError) {
-        // `N_A` is RFC 8693 §2.2.1's word for a token that is no access token, such as an API key.
-        let known: Set = ["bearer", "dpop", "n_a"]
-        guard let tokenType, !known.contains(tokenType.lowercased()) else { return }
+        guard !isPresentable else { return }
+        let tokenType = tokenType ?? "Bearer"
+        guard !holds.contains(.dpopKey) else {
+            throw VaultError(
+                .configuration,
+                "\(name) is bound to a key, and the server gave a token of the type \(tokenType), which whoever "
+                    + "steals it can use",
+                hint: "vault token \(name.name) --refresh asks again; vault login \(name.name) makes another grant"
+            )
+        }
         throw VaultError(
             .configuration,
             "\(name) is a token of the type \(tokenType), which is neither Bearer nor DPoP",
             hint: "vault show \(name.name) --reveal shows it; vault login \(name.name) asks for another"
         )
+    }
+
+    /// Whether its token is of a type that goes with the entry.
+    var isPresentable: Bool {
+        // RFC 9449 §5: a client that sent a proof and got no DPoP token "MUST discard the response".
+        if holds.contains(.dpopKey) { return tokenType?.lowercased() == "dpop" }
+        // `N_A` is RFC 8693 §2.2.1's word for a token that is no access token, such as an API key.
+        let known: Set = ["bearer", "dpop", "n_a"]
+        return tokenType.map { known.contains($0.lowercased()) } ?? true
     }
 
     /// Whether its access token is given out at all while it is valid.
@@ -116,5 +132,24 @@ extension FreshToken {
         else { return nil }
         try entry.summary.requirePresentable()
         self.init(value: value, summary: entry.summary, notes: validity.shortfall(need).map { [$0] } ?? [])
+    }
+
+    /// The token there is, if it is valid still and nobody refused it: what a caller gets where refreshing failed.
+    ///
+    /// - Parameter note: What the caller is told beside it; the error by default.
+    init?(
+        old entry: borrowing OpenedEntry,
+        for need: TokenNeed,
+        now: Timestamp,
+        because error: VaultError,
+        note: String? = nil
+    ) throws(VaultError) {
+        guard !need.requiresRefresh, TokenValidity(summary: entry.summary, now: now).isAlive,
+            entry.summary.isHandedOut, entry.summary.isPresentable,
+            entry.secrets.fingerprint(.accessToken) != need.rejected,
+            let value = try entry.secrets.shared(.accessToken)
+        else { return nil }
+        let note = note ?? "\(error.message); the token that is here is still valid"
+        self.init(value: value, summary: entry.summary, notes: [note])
     }
 }

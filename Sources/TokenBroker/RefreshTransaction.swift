@@ -1,5 +1,6 @@
 internal import Glibc
 internal import OAuthFlows
+internal import PrivateFiles
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -41,38 +42,64 @@ struct RefreshTransaction: Sendable {
     }
 
     private func run(_ leased: LeasedEntry) async throws(VaultError) -> FreshToken {
-        let entry = try await leased.read()
+        while true {
+            let entry = try await leased.read()
+            if let token = try await given(leased, entry) { return token }
+            guard let plan = try RenewalPlan(entry.summary, entry.secrets) else { return try unrenewable(entry) }
+            if let failure = entry.summary.refreshFailure, answers(failure) {
+                return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: clock.now))
+            }
+            guard let journal = entry.summary.journal, mayBeSent(journal) else {
+                return try await renew(leased, entry, plan)
+            }
+            do { try await clock.pauses.sleep(for: .milliseconds(100)) } catch {
+                throw VaultError(.interrupted, "waiting for another refresh of \(name) was cancelled")
+            }
+        }
+    }
+
+    /// The token, where the entry's state lets nobody refresh it or there is no need to.
+    private func given(
+        _ leased: LeasedEntry,
+        _ entry: borrowing OpenedEntry
+    ) async throws(VaultError) -> FreshToken? {
         if let token = try usable(entry) { return token }
         switch entry.summary.state {
-        case .active, .suspect: break
+        case .active, .suspect: return nil
         case .held(.secondOwner): return try await askOwner(leased, entry)
         case .held: return try old(entry, instead: held(entry.summary))
         case .reauthorizationRequired(let reason):
             throw LoginNeeded.error(entry.summary, because: LoginNeeded.sentence(reason))
         }
-        guard let plan = try RenewalPlan(entry.summary, entry.secrets) else {
-            // Nothing better is to be had than what there is, so less validity than asked for is no reason to fail.
-            let validity = TokenValidity(summary: entry.summary, now: clock.now)
-            return try old(
-                entry,
-                instead: LoginNeeded.error(
-                    entry.summary,
-                    because: LoginNeeded.nothingToRenew(entry.summary, clock.now)
-                ),
-                note: validity.shortfall(need)
-            )
-        }
-        if let failure = entry.summary.refreshFailure, answers(failure) {
-            return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: clock.now))
-        }
-        return try await renew(leased, entry, plan)
+    }
+
+    /// Nothing better is to be had than what there is, so less validity than asked for is no reason to fail.
+    private func unrenewable(_ entry: borrowing OpenedEntry) throws(VaultError) -> FreshToken {
+        try old(
+            entry,
+            instead: LoginNeeded.error(entry.summary, because: LoginNeeded.nothingToRenew(entry.summary, clock.now)),
+            note: TokenValidity(summary: entry.summary, now: clock.now).shortfall(need)
+        )
     }
 
     /// Whether an earlier attempt is this caller's answer too: it began after the caller asked, or its back-off is not
     /// over.
     private func answers(_ failure: RefreshFailure) -> Bool {
-        if failure.at >= need.began { return true }
-        return failure.retryAt > clock.now && !need.requiresRefresh
+        let now = clock.now
+        if need.isAnswered(by: failure.at, now: now) { return true }
+        return !need.requiresRefresh && failure.isBackedOff(at: now)
+    }
+
+    /// Whether somebody may be about to send the token: "a successor waits until send-before has passed".
+    ///
+    /// Whoever locks the same file cannot be, because the lease is ours. With another state directory, as in a container
+    /// that shares the vault alone, somebody can, and most of the time a new token is here before the wait is over.
+    private func mayBeSent(_ journal: RefreshJournal) -> Bool {
+        let now = clock.bootTime
+        let ours = LeasePlace(of: vault)
+        guard LeasePlace(journal.boot).isElsewhere(from: ours), journal.sendBefore > now else { return false }
+        // Whatever a journal says, nobody waits for longer than a holder may send.
+        return journal.sendBefore - now <= Self.sendWindowMilliseconds
     }
 
     private func renew(
@@ -86,14 +113,16 @@ struct RefreshTransaction: Sendable {
         switch plan.grant {
         case .clientCredentials:
             var request = plan.request
-            request.scope = plan.scopes.isEmpty ? nil : plan.scopes.joined(separator: " ")
+            request.scope = plan.scope
             let answer = await endpoint.clientCredentials(request)
             return try await record(answer, attempt, leased, entry.summary, spill: nil)
         case .refresh(let token):
             // From here to the commit nothing that asks this process to end may end it.
             let hold = SignalHold()
             defer { withExtendedLifetime(hold) {} }
-            let spent = token.withSecret { $0.withUnsafeBytes { TokenFingerprint(of: $0) } }
+            // What was postponed may stop this process when the hold ends: nobody is to wait for its lease then.
+            defer { leased.release() }
+            let spent = TokenFingerprint(of: token)
             attempt.spent = spent
             // A journal about another token is of no concern any more.
             if before?.spent != spent.bytes { attempt.journalBefore = nil }
@@ -104,7 +133,7 @@ struct RefreshTransaction: Sendable {
                 spent: spent.bytes,
                 startedAt: attempt.journalBefore?.startedAt ?? began,
                 sendBefore: sendBefore,
-                boot: BootID.current,
+                boot: LeasePlace(of: vault).bytes,
                 lostAnswers: attempt.journalBefore?.lostAnswers ?? 0
             )
             try await leased.update { (summary, _) throws(VaultError) in summary.journal = journal }
@@ -151,9 +180,7 @@ struct RefreshTransaction: Sendable {
         spill: SpillFile?
     ) async throws(VaultError) -> FreshToken {
         let now = clock.now
-        let rotated = grant.refreshToken.map { token in
-            token.withSecret { $0.withUnsafeBytes { TokenFingerprint(of: $0) } } != attempt.spent
-        }
+        let rotated = grant.refreshToken.map { TokenFingerprint(of: $0) != attempt.spent }
         let change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void = {
             (summary, secrets) throws(VaultError) in
             summary.record(grant, now: now)
@@ -182,7 +209,7 @@ struct RefreshTransaction: Sendable {
         // "re-read under the lease: differs from the one sent → adopt": a writer that knows no leases, such as a sync
         // tool, may have put a newer record here.
         let current = try await leased.read()
-        if current.secrets.fingerprint(.refreshToken) != attempt.spent {
+        if let spent = attempt.spent, current.secrets.fingerprint(.refreshToken) != spent {
             if let token = try usable(current) { return token }
             throw VaultError(
                 .temporary,
@@ -220,7 +247,7 @@ struct RefreshTransaction: Sendable {
         let last = before.refreshFailure
         let count = (last?.count ?? 0) + 1
         // "marked `suspect` after three, spaced": attempts that cut a back-off short do not count.
-        let isSpaced = last.map { $0.retryAt <= attempt.began } ?? true
+        let isSpaced = last.map { !$0.isBackedOff(at: attempt.began) } ?? true
         let unclearBefore = last?.unclear ?? 0
         let failure = RefreshFailure(
             at: attempt.began,
@@ -237,6 +264,8 @@ struct RefreshTransaction: Sendable {
             if kind == .lost, let standing = summary.journal {
                 journal = standing
                 journal?.lostAnswers += 1
+                // It was sent: nobody has to wait until it cannot be.
+                journal?.sendBefore = 0
             }
             summary.journal = journal
             summary.refreshFailure = failure
@@ -260,16 +289,9 @@ struct RefreshTransaction: Sendable {
         instead error: VaultError,
         note: String? = nil
     ) throws(VaultError) -> FreshToken {
-        let validity = TokenValidity(summary: entry.summary, now: clock.now)
-        guard !need.requiresRefresh, validity.isAlive, entry.summary.isHandedOut,
-            entry.secrets.fingerprint(.accessToken) != need.rejected,
-            let value = try entry.secrets.shared(.accessToken)
-        else { throw error }
-        return FreshToken(
-            value: value,
-            summary: entry.summary,
-            notes: [note ?? "\(error.message); the token that is here is still valid"]
-        )
+        let token = try FreshToken(old: entry, for: need, now: clock.now, because: error, note: note)
+        guard let token else { throw error }
+        return token
     }
 
     private func held(_ summary: EntrySummary) -> VaultError {
@@ -310,14 +332,36 @@ struct SendWindowPassed: Error, CustomStringConvertible {
     var description: String { "too much time passed before the request could be sent" }
 }
 
-/// Which boot of which machine the boot-time clock counts from.
-enum BootID {
-    static let current: [UInt8] = {
-        guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return [UInt8](repeating: 0, count: 16) }
+/// Where a lease is held: 8 bytes for the boot that the boot-time clock counts from, 8 for the file that is locked.
+///
+/// Of two that lock the same file, one holds the lease; of two that do not, each does.
+struct LeasePlace {
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    init(of vault: Vault) {
+        var hash = Blake2b(length: 8)
+        hash.update("vault lease place")
+        // The file and not its path: containers may have one path for different files.
+        if let status = try? FileStatus.of("\(vault.location.state(of: vault.id))/leases") {
+            hash.update(Array("\(status.device) \(status.inode)".utf8))
+        }
+        bytes = Self.boot.prefix(8) + hash.finish()
+    }
+
+    /// Whether it is on this machine, since this boot, and its lock is another.
+    func isElsewhere(from other: LeasePlace) -> Bool {
+        bytes.prefix(8) == other.bytes.prefix(8) && bytes != other.bytes
+    }
+
+    private static let boot: [UInt8] = {
+        let none = [UInt8](repeating: 0, count: 16)
+        guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return none }
         defer { fclose(file) }
         var text = [CChar](repeating: 0, count: 37)
-        guard fgets(&text, 37, file) != nil else { return [UInt8](repeating: 0, count: 16) }
+        guard fgets(&text, 37, file) != nil else { return none }
         let line = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return EntryID(text: line)?.bytes ?? [UInt8](repeating: 0, count: 16)
+        return EntryID(text: line)?.bytes ?? none
     }()
 }

@@ -16,7 +16,8 @@ struct RenewalPlan: Sendable {
 
     let grant: Grant
     let request: TokenRequest
-    let scopes: [String]
+    /// The scope, joined as the server wants it; for a grant that is asked for anew.
+    let scope: String?
 
     /// The plan, or `nil` where the entry holds nothing to renew it with.
     ///
@@ -42,8 +43,9 @@ struct RenewalPlan: Sendable {
         )
         request.resource = summary.resource
         request.dpopKey = try secrets.shared(.dpopKey).map { (key) throws(VaultError) in try DPoPKey(importing: key) }
+        let separator = request.client.quirks.contains(.commaSeparatedScope) ? "," : " "
+        scope = summary.scopes.isEmpty ? nil : summary.scopes.joined(separator: separator)
         self.request = request
-        scopes = summary.scopes
     }
 }
 

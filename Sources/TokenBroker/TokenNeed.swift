@@ -16,11 +16,18 @@ package struct TokenNeed: Sendable {
 
     package init(began: Timestamp) { self.began = began }
 
-    package init(_ request: TokenRequirements) throws(VaultError) {
+    package init(_ request: TokenRequirements, now: Timestamp) {
         minimumValidity = request.minimumValiditySeconds
         if let rejected = request.rejected { self.rejected = TokenFingerprint(of: Array(rejected.value.utf8)) }
         requiresRefresh = request.requiresRefresh
-        began = request.began
+        began = request.began ?? now
+    }
+
+    /// Whether what was done then was done after the caller asked.
+    ///
+    /// An instant that lies ahead was written by a clock that was wrong, and says nothing.
+    func isAnswered(by time: Timestamp, now: Timestamp) -> Bool {
+        time >= began && time.seconds <= now.seconds + TokenValidity.clockDifference
     }
 }
 

@@ -5,6 +5,8 @@ internal import VaultCore
 struct TokenValidity {
     /// Within it of the expiry a token counts as expired, so that it does not expire on its way.
     static let longestMargin: Int64 = 60
+    /// Seconds by which two clocks that are right may differ.
+    static let clockDifference: Int64 = 5
 
     let summary: EntrySummary
     let now: Timestamp
@@ -24,11 +26,10 @@ struct TokenValidity {
         return end.seconds - now.seconds
     }
 
-    /// Whether the clock cannot be trusted: it reads earlier than the token was issued, by more than two machines'
-    /// clocks may differ.
+    /// Whether the clock cannot be trusted: it reads earlier than the token was issued.
     var clockIsBehind: Bool {
         guard let issued = summary.issuedAt else { return false }
-        return now.seconds < issued.seconds - 5
+        return now.seconds < issued.seconds - Self.clockDifference
     }
 
     /// Whether the token has not expired, margin aside.
@@ -51,10 +52,20 @@ struct TokenValidity {
         guard let fingerprint, fingerprint != need.rejected else { return false }
         // Nothing the server gives can be fresher than what it gave after the caller asked: this is what makes all who
         // ask at once content with one refresh, also where the server grants less validity than they want.
-        if let refreshed = summary.refreshedAt, refreshed >= need.began { return true }
+        if let refreshed = summary.refreshedAt, need.isAnswered(by: refreshed, now: now),
+            isAlive || hadExpired(by: refreshed)
+        {
+            return true
+        }
         guard !need.requiresRefresh else { return false }
         guard let remaining, !clockIsBehind else { return true }
         return remaining > 0 && remaining >= required(need)
+    }
+
+    /// Whether the token had run out when it came, so that another would be no better.
+    private func hadExpired(by time: Timestamp) -> Bool {
+        guard case .known(let end) = summary.expiry else { return false }
+        return end.seconds <= time.seconds
     }
 
     /// What to tell a caller who asked for more than there is.

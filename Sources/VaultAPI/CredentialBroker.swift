@@ -28,13 +28,17 @@ public struct TokenRequirements: Sendable {
     public var minimumValiditySeconds: Int64 = 0
     /// A token that a resource answered with 401, so that it is not given out again.
     public var rejected: AccessToken?
-    /// Whether the token must have been refreshed after `began`.
+    /// Whether the token must have been refreshed after the caller began to ask.
     public var requiresRefresh = false
     /// When the caller began to ask; what was refreshed since is fresh enough for it.
-    public var began: Timestamp
+    ///
+    /// `nil` stands for the moment of the call, so that one value serves any number of calls.
+    public var began: Timestamp?
+    /// The `DPoP-Nonce` that the resource wants in the proof of a bound token (RFC 9449 §9).
+    public var dpopNonce: String?
 
     /// A request for any valid token.
-    public init(began: Timestamp = Timestamp.systemNow) { self.began = began }
+    public init(began: Timestamp? = nil) { self.began = began }
 }
 
 /// What authorises one HTTP request.

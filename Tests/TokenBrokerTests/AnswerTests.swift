@@ -24,7 +24,7 @@ struct AnswerTests {
         let summary = try await fixture.vault.summary(of: name)
         #expect(summary.journal == nil)
         #expect(summary.refreshFailure == nil)
-        #expect(summary.expiry == .known(try #require(Timestamp(seconds: fixture.time.now.seconds + 3600))))
+        #expect(summary.expiry == .known(try #require(Timestamp(seconds: fixture.time.time.seconds + 3600))))
         #expect(summary.rotation == .always)
     }
 
@@ -35,6 +35,49 @@ struct AnswerTests {
         #expect(try await fixture.token(name) == "access-1")
         #expect(try await fixture.refreshToken(of: name) == "refresh-0")
         #expect(try await fixture.vault.summary(of: name).scopes == ["read"])
+    }
+
+    @Test func keepsANarrowerScopeThatIsGranted() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert { $0.scopes = ["read", "write"] }
+        fixture.server.state.withLock { $0.scope = "read" }
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(try await fixture.vault.summary(of: name).scopes == ["read"])
+    }
+
+    @Test func keepsTheRefreshTokenAndRefusesAnAccessTokenOfAnUnknownType() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        fixture.server.state.withLock { $0.tokenType = "mac" }
+        for _ in 0..<2 {
+            let error = await failure { _ = try await fixture.token(name) }
+            #expect(error?.code == .configuration)
+            #expect(error?.message.contains("type mac") == true)
+        }
+        #expect(try await fixture.refreshToken(of: name) == "refresh-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func refusesATokenThatIsNotBoundToTheKeyThatWasSent() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        try await fixture.vault.update(name) { (_, secrets) throws(VaultError) in
+            try secrets.set(.dpopKey, to: try DPoPKey().exported())
+        }
+        for _ in 0..<2 {
+            let error = await failure { _ = try await fixture.token(name) }
+            #expect(error?.code == .configuration)
+            #expect(error?.message.contains("bound to a key") == true)
+        }
+        #expect(try await fixture.refreshToken(of: name) == "refresh-1")
+        #expect(fixture.server.requests == 1)
+        // Nor is it what there is to fall back on.
+        fixture.time.advance(seconds: 3570)
+        fixture.server.script(.unavailable)
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .temporary)
+        fixture.time.advance(seconds: 25)
+        fixture.server.state.withLock { $0.tokenType = "DPoP" }
+        #expect(try await fixture.token(name) == "access-2")
     }
 
     @Test(arguments: [

@@ -11,16 +11,37 @@ import VaultCrypto
 @testable import OAuthFlows
 @testable import TokenBroker
 
-/// A clock that stands still until it is told to go on; boot time goes with it.
-final class ManualClock: Sendable {
-    private let milliseconds = Mutex<Int64>(1_800_000_000_000)
+/// A clock that stands still until it is told to go on, or somebody waits; boot time goes with it.
+final class ManualClock: Clock {
+    typealias Instant = ContinuousClock.Instant
 
-    var now: Timestamp { Timestamp(milliseconds: milliseconds.withLock { $0 }) ?? .systemNow }
+    private let milliseconds = Mutex<Int64>(1_800_000_000_000)
+    private let waits = Mutex((count: 0, takeTime: true))
+    private let start = ContinuousClock.now
+
+    var time: Timestamp { Timestamp(milliseconds: milliseconds.withLock { $0 }) ?? .systemNow }
+    var now: Instant { start + .milliseconds(milliseconds.withLock { $0 } - 1_800_000_000_000) }
+    let minimumResolution = Duration.milliseconds(1)
+
+    /// How often somebody has waited.
+    var waitCount: Int { waits.withLock { $0.count } }
+
+    /// From now on waiting ends at once, and no time passes.
+    func stopTakingTime() { waits.withLock { $0.takeTime = false } }
+
+    func sleep(until deadline: Instant, tolerance: Duration?) async throws {
+        let takesTime = waits.withLock { waits in
+            waits.count += 1
+            return waits.takeTime
+        }
+        if takesTime { advance(seconds: now.duration(to: deadline) / .seconds(1)) }
+        await Task.yield()
+    }
 
     func advance(seconds: Double) { milliseconds.withLock { $0 += Int64(seconds * 1000) } }
 
     var clock: VaultClock {
-        VaultClock(now: { self.now }, bootTime: { UInt64(self.milliseconds.withLock { $0 }) })
+        VaultClock(now: { self.time }, bootTime: { UInt64(self.milliseconds.withLock { $0 }) }, pauses: self)
     }
 }
 
@@ -76,7 +97,9 @@ final class BrokerFixture: Sendable {
     }
 
     /// The vault, opened again as by another process.
-    func reopened(acceptingRollback: Bool = false) async throws -> Vault {
+    func reopened(acceptingRollback: Bool = false, state: String = "state") async throws -> Vault {
+        var location = location
+        location.stateBase = "\(directory)/\(state)"
         var options = Vault.Options()
         options.acceptsRollback = acceptingRollback
         return try await Vault.open(location, with: Self.custodians(directory), options: options)
@@ -91,12 +114,12 @@ final class BrokerFixture: Sendable {
         _ change: (inout EntrySummary) -> Void = { _ in }
     ) async throws -> EntryName {
         let name = try EntryName(parsing: name)
-        var summary = EntrySummary(name: name, createdAt: time.now)
+        var summary = EntrySummary(name: name, createdAt: time.time)
         summary.tokenEndpoint = "https://server.example/token"
         summary.clientID = "client"
         summary.clientAuthentication = "none"
-        summary.issuedAt = Timestamp(seconds: time.now.seconds - age)
-        summary.expiry = .known(try #require(Timestamp(seconds: time.now.seconds - age + lifetime)))
+        summary.issuedAt = Timestamp(seconds: time.time.seconds - age)
+        summary.expiry = .known(try #require(Timestamp(seconds: time.time.seconds - age + lifetime)))
         change(&summary)
         var secrets = try EntrySecrets()
         try secrets.set(.accessToken, to: SharedSecret(try SecretBytes(Array("access-0".utf8))))
@@ -105,7 +128,7 @@ final class BrokerFixture: Sendable {
         return name
     }
 
-    func need() -> TokenNeed { TokenNeed(began: time.now) }
+    func need() -> TokenNeed { TokenNeed(began: time.time) }
 
     func token(_ name: EntryName, _ need: TokenNeed? = nil) async throws -> String {
         try await broker.token(for: name, need ?? self.need()).value.revealed
@@ -140,6 +163,11 @@ final class ScriptedServer: HTTPExchange {
         var spent: Set<String> = []
         var isRevoked = false
         var lifetime = "3600"
+        var tokenType = "bearer"
+        /// The scope that is granted; empty where the answer does not say.
+        var scope = ""
+        /// The bodies of those requests.
+        var forms: [String] = []
         /// Requests that reached the server or got lost after they were sent, with the token they carried.
         var sent: [String] = []
         var answersLost = 0
@@ -163,7 +191,10 @@ final class ScriptedServer: HTTPExchange {
         if state.withLock({ $0.holdsNext }) {
             await withCheckedContinuation { continuation in state.withLock { $0.hold = continuation } }
         }
-        state.withLock { $0.sent.append(String(token)) }
+        state.withLock {
+            $0.sent.append(String(token))
+            $0.forms.append(form)
+        }
         switch behaviour {
         case .loseBeforeServer: throw HTTPFailure(wasSent: true, "the connection was reset")
         case .unavailable: return Self.answer(503, "text/html", "<h1>Service unavailable</h1>")
@@ -178,20 +209,22 @@ final class ScriptedServer: HTTPExchange {
         case .rotate, .keep, .rotateAndLose, .timeOutRotated, .truncated, .neverSend: break
         }
         return try state.withLock { (state) throws(HTTPFailure) in
-            guard !state.isRevoked, token == state.current else {
+            let asksAnew = form.contains("grant_type=client_credentials")
+            guard !state.isRevoked, asksAnew || token == state.current else {
                 if state.spent.contains(String(token)) { state.isRevoked = true }
                 return Self.error(400, "invalid_grant")
             }
             var refresh = ""
             state.generation += 1
-            if behaviour != .keep {
+            if behaviour != .keep, !asksAnew {
                 state.spent.insert(state.current)
                 state.current = "refresh-\(state.generation)"
                 refresh = ",\"refresh_token\":\"\(state.current)\""
             }
+            let scope = state.scope.isEmpty ? "" : ",\"scope\":\"\(state.scope)\""
             let body =
-                "{\"access_token\":\"access-\(state.generation)\",\"token_type\":\"bearer\","
-                + "\"expires_in\":\(state.lifetime)\(refresh)}"
+                "{\"access_token\":\"access-\(state.generation)\",\"token_type\":\"\(state.tokenType)\","
+                + "\"expires_in\":\(state.lifetime)\(scope)\(refresh)}"
             switch behaviour {
             case .rotateAndLose, .timeOutRotated:
                 state.answersLost += 1

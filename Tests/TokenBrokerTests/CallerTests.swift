@@ -93,7 +93,7 @@ struct CallerTests {
         #expect(token.notes.contains { $0.contains("less than was asked for") })
         // Fresh by all means there are: asking again makes no request.
         fixture.time.advance(seconds: 10)
-        need.began = fixture.time.now
+        need.began = fixture.time.time
         need.minimumValidity = 3500
         let again = try await fixture.broker.token(for: name, need)
         #expect(again.value.revealed == "access-1")
@@ -155,12 +155,57 @@ struct CallerTests {
         #expect(fixture.server.requests == 0)
     }
 
-    @Test func asksForClientCredentialsAnew() async throws {
+    @Test(arguments: [([String](), "scope=read+write"), (["comma_separated_scope"], "scope=read%2Cwrite")])
+    func asksForClientCredentialsAnewWithTheirScope(_ quirks: [String], _ scope: String) async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert { summary in
+            summary.grantType = "client_credentials"
+            summary.scopes = ["read", "write"]
+            summary.quirks = quirks
+        }
+        #expect(try await fixture.token(name) == "access-1")
+        let form = try #require(fixture.server.state.withLock { $0.forms.first })
+        #expect(form.split(separator: "&").contains { $0.replacing("%20", with: "+") == scope }, "\(form)")
+        // No refresh token is shown to a server that was not asked with it.
+        #expect(fixture.server.state.withLock { $0.sent } == [""])
+        #expect(try await fixture.refreshToken(of: name) == "refresh-0")
+    }
+
+    @Test func believesARefusalOfClientCredentialsThoughTheEntryHoldsARefreshToken() async throws {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert { $0.grantType = "client_credentials" }
-        let token = await failure { _ = try await fixture.token(name) }
-        // The scripted server knows refresh tokens only; what counts is that none was shown to it.
-        #expect(token != nil)
-        #expect(fixture.server.state.withLock { $0.sent } == [""])
+        fixture.server.state.withLock { $0.isRevoked = true }
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
+        #expect(fixture.server.requests == 1)
+    }
+
+    /// Whoever joins a refresh that fails for somebody with greater needs is content with what there is.
+    @Test func givesWhoeverJoinedWhatIsEnoughForThem() async throws {
+        let fixture = try await BrokerFixture()
+        // 30 s are left of an hour, within the margin.
+        let name = try await fixture.insert(lifetime: 3600, age: 3570)
+        fixture.server.script(.unavailable)
+        fixture.server.state.withLock { $0.holdsNext = true }
+        let strict = Task {
+            var need = fixture.need()
+            need.requiresRefresh = true
+            return try await fixture.token(name, need)
+        }
+        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        let others = (0..<20).map { _ in Task { try await fixture.broker.token(for: name, fixture.need()) } }
+        // Those that come too late to join are told the same.
+        for _ in 0..<1000 { await Task.yield() }
+        fixture.server.state.withLock {
+            $0.holdsNext = false
+            $0.hold?.resume()
+        }
+        #expect(await failure { _ = try await strict.value }?.code == .temporary)
+        for other in others {
+            let token = try await other.value
+            #expect(token.value.revealed == "access-0")
+            #expect(token.notes.contains { $0.contains("still valid") })
+        }
+        #expect(fixture.server.requests == 1)
     }
 }

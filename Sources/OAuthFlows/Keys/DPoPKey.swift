@@ -112,14 +112,21 @@ package final class DPoPNonces: Sendable {
     /// The nonce for the next proof to this URL's origin.
     package func nonce(for url: EndpointURL) -> String? { nonces.withLock { $0[url.origin] } }
 
+    /// Whether a text is a nonce.
+    ///
+    /// RFC 9449 §8.1: nonce = 1*NQCHAR.
+    package static func isNonce(_ text: String) -> Bool {
+        (1...512).contains(text.utf8.count)
+            && text.utf8.allSatisfy {
+                $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }
+    }
+
     /// Keeps the nonce of an answer, where it has one, and says whether it is another than before.
     @discardableResult
     package func keep(from response: HTTPResponse, of url: EndpointURL) -> Bool {
-        // RFC 9449 §8.1: nonce = 1*NQCHAR. Several fields, or another character, are no nonce.
         let values = response.values(of: "DPoP-Nonce")
-        guard values.count == 1, let nonce = values.first, (1...512).contains(nonce.utf8.count),
-            nonce.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") })
-        else { return false }
+        guard values.count == 1, let nonce = values.first, Self.isNonce(nonce) else { return false }
         return nonces.withLock { nonces in
             if nonces.count >= Self.maximumCount, nonces[url.origin] == nil { nonces.removeAll() }
             return nonces.updateValue(nonce, forKey: url.origin) != nonce

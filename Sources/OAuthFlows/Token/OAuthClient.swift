@@ -38,6 +38,8 @@ package enum TokenRequestQuirk: String, Sendable, CaseIterable {
     case assertionAudienceTokenEndpoint = "assertion_audience_token_endpoint"
     /// An empty `client_secret=` in revocation requests of public clients.
     case emptyClientSecretInRevocation = "empty_client_secret_in_revocation"
+    /// Commas between scopes, where RFC 6749 §3.3 has spaces.
+    case commaSeparatedScope = "comma_separated_scope"
     /// No `resource` parameter in token requests.
     case noResourceInTokenRequest = "no_resource_in_token_request"
 }

@@ -9,9 +9,10 @@ public struct RefreshJournal: Hashable, Sendable {
     public var spent: [UInt8]
     /// When the first request with it was about to be sent.
     public var startedAt: Timestamp
-    /// Past this, the holder of the lease sends nothing: milliseconds since the boot of that id.
+    /// Past this, the holder of the lease sends nothing: milliseconds since that boot, 0 once the request
+    /// is over.
     public var sendBefore: UInt64
-    /// Which boot of which machine that counts from: 16 bytes.
+    /// Where the lease was held: 8 bytes for the boot of a machine that this counts from, 8 for the file that is locked.
     public var boot: [UInt8]
     /// How many requests with this token had no answer.
     public var lostAnswers: UInt32

@@ -1,4 +1,4 @@
-internal import VaultCrypto
+package import VaultCrypto
 
 /// BLAKE2b-256 of a token: tells whether two are the same, and nothing else.
 package struct TokenFingerprint: Hashable, Sendable {
@@ -11,6 +11,10 @@ package struct TokenFingerprint: Hashable, Sendable {
         hash.update("vault token fingerprint")
         hash.update(token)
         bytes = hash.finish()
+    }
+
+    package init(of token: SharedSecret) {
+        self = token.withSecret { $0.withUnsafeBytes { TokenFingerprint(of: $0) } }
     }
 
     package init(of token: [UInt8]) { self = token.withUnsafeBytes { TokenFingerprint(of: $0) } }

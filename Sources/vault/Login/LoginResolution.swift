@@ -46,9 +46,17 @@ struct LoginResolution {
                     + "\(context.location.configuration)/oauth/\(name.name).yaml"
             )
         }
-        let client = try client(settings, preset, old, server)
+        var client = try client(settings, preset, old, server)
         let scopes = scopes(settings, preset, old?.summary)
-        let separator = settings?.scopeSeparator ?? preset?.scopeSeparator ?? " "
+        let separator =
+            settings?.scopeSeparator ?? preset?.scopeSeparator
+            ?? (client.quirks.contains(.commaSeparatedScope) ? "," : " ")
+        // The entry keeps it with the client: a grant that is asked for anew sends the scope once more.
+        if separator == "," {
+            client.quirks.insert(.commaSeparatedScope)
+        } else {
+            client.quirks.remove(.commaSeparatedScope)
+        }
         let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? old?.summary.resource
         // Tokens that are bound to a key are replaced by such, asked for or not.
         let isBound = options.dpop || old?.summary.holds.contains(.dpopKey) == true

@@ -22,7 +22,7 @@ extension Worker {
         say("open")
         while let line = readLine() {
             let words = line.split(separator: " ").map(String.init)
-            var request = TokenRequirements()
+            var request = TokenRequirements(began: .systemNow)
             var count: Int?
             switch words.first {
             case "plain": break

@@ -1,0 +1,77 @@
+import Synchronization
+import Testing
+import VaultAPI
+import VaultCore
+
+@testable import OAuthFlows
+@testable import TokenBroker
+
+/// A journal that stands when the lease is taken: somebody died, or locks another file.
+struct SuccessorTests {
+    /// Leaves a journal as somebody does who may send for 10 s more; `change` makes their place of ours.
+    private func journal(
+        in fixture: BrokerFixture,
+        _ name: EntryName,
+        _ change: (inout [UInt8]) -> Void
+    ) async throws {
+        // The file that is locked is there from the first lease on.
+        try await fixture.vault.lease(name).release()
+        var place = LeasePlace(of: fixture.vault).bytes
+        change(&place)
+        let journal = RefreshJournal(
+            spent: TokenFingerprint(of: Array("refresh-0".utf8)).bytes,
+            startedAt: fixture.time.time,
+            sendBefore: fixture.time.clock.bootTime + 10_000,
+            boot: place
+        )
+        try await fixture.vault.update(name) { (summary, _) throws(VaultError) in summary.journal = journal }
+    }
+
+    @Test func waitsUntilAHolderElsewhereCanSendNoMore() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        try await journal(in: fixture, name) { $0[15] ^= 1 }
+        let began = fixture.time.time
+        #expect(try await fixture.token(name) == "access-1")
+        #expect((10...11).contains(fixture.time.time.seconds - began.seconds))
+    }
+
+    @Test(arguments: [0, nil])
+    func waitsForNobodyWhoHeldTheSameLeaseOrIsOfAnotherBoot(_ changed: Int?) async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        try await journal(in: fixture, name) { place in if let changed { place[changed] ^= 1 } }
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(fixture.time.waitCount == 0)
+    }
+
+    @Test func waitsNotAfterARequestWhoseAnswerWasLost() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        fixture.server.script(.loseBeforeServer)
+        _ = await failure { _ = try await fixture.token(name) }
+        fixture.time.advance(seconds: 2)
+        let other = try await fixture.reopened(state: "elsewhere")
+        let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
+        #expect(try await broker.token(for: name, fixture.need()).value.revealed == "access-1")
+        #expect(fixture.time.waitCount == 0)
+    }
+
+    @Test func takesTheTokenOfAHolderElsewhere() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        fixture.time.stopTakingTime()
+        let other = try await fixture.reopened(state: "elsewhere")
+        let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
+        fixture.server.state.withLock { $0.holdsNext = true }
+        let first = Task { try await broker.token(for: name, fixture.need()).value.revealed }
+        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        fixture.server.state.withLock { $0.holdsNext = false }
+        let second = Task { try await fixture.token(name) }
+        while fixture.time.waitCount == 0, fixture.server.requests == 0 { await Task.yield() }
+        fixture.server.state.withLock { $0.hold?.resume() }
+        #expect(try await first.value == "access-1")
+        #expect(try await second.value == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+}
