@@ -1,6 +1,8 @@
 public import AsyncHTTPClient
 public import NIOCore
 internal import NIOHTTP1
+internal import OAuthFlows
+internal import Synchronization
 public import VaultAPI
 
 /// Sends requests to one resource (RFC 6749 §1.1), each with a token that is valid now.
@@ -17,6 +19,8 @@ public final class ResourceClient: Sendable {
     private let name: String
     private let origin: ResourceOrigin
     private let client: HTTPClient
+    /// RFC 9449 §9: the nonce that the resource gave last, for the next proof.
+    private let nonce = Mutex<String?>(nil)
 
     /// A client for the resource at `resource`, with the tokens of the entry `name`.
     ///
@@ -57,7 +61,7 @@ public final class ResourceClient: Sendable {
     /// RFC 6750 §3.1: with `invalid_token`, "the client MAY request a new access token and retry the protected resource
     /// request". The 401 itself is the answer where there is no other token, as for a static secret; where the body
     /// is a stream, which cannot be sent twice (the next request has the new token); and where the second one is refused
-    /// as well.
+    /// as well. A resource that wants a nonce in the proof of a bound token (RFC 9449 §9) gets it in one more request.
     ///
     /// - Parameters:
     ///   - request: Its `Authorization`, `DPoP` and `Host` fields, if it has any, are replaced.
@@ -66,8 +70,12 @@ public final class ResourceClient: Sendable {
     ///   `HTTPClient` throws otherwise.
     public func execute(_ request: HTTPClientRequest, deadline: NIODeadline) async throws -> HTTPClientResponse {
         let target = try origin.target(of: request.url, for: name)
-        let first = try await authorization(of: request, target, TokenRequirements())
-        let answer = try await send(request, first, deadline)
+        var first = try await authorization(of: request, target, TokenRequirements())
+        var answer = try await send(request, first, deadline)
+        if answer.status == .unauthorized, answer.asksForNonce, answer.nonce != nil, request.canBeSentAgain {
+            first = try await authorization(of: request, target, TokenRequirements())
+            answer = try await send(request, first, deadline)
+        }
         guard answer.status == .unauthorized, !answer.asksForNonce else { return answer }
         var requirements = TokenRequirements()
         requirements.rejected = first.token
@@ -91,6 +99,8 @@ public final class ResourceClient: Sendable {
         _ target: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> Authorization {
+        var requirements = requirements
+        requirements.dpopNonce = nonce.withLock { $0 }
         let authorization = try await broker.authorization(
             for: name,
             method: request.method.rawValue,
@@ -113,6 +123,7 @@ public final class ResourceClient: Sendable {
         for name in ["Authorization", "DPoP", "Host"] { authorized.headers.remove(name: name) }
         for (name, value) in authorization.fields { authorized.headers.add(name: name, value: value) }
         var answer = try await client.execute(authorized, deadline: deadline)
+        if let given = answer.nonce { nonce.withLock { $0 = given } }
         // The history holds the request as it was sent, and whoever logs an answer would log the token.
         answer.history = answer.history.map {
             HTTPClientRequestResponse(request: request, responseHead: $0.responseHead)
@@ -142,4 +153,11 @@ private struct BodyOfClient: AsyncSequence {
 extension HTTPClientResponse {
     /// RFC 9449 §9: the resource wants a nonce in the proof; the token is as good as it was, and no refresh helps.
     fileprivate var asksForNonce: Bool { headers["WWW-Authenticate"].contains { $0.contains("use_dpop_nonce") } }
+
+    /// RFC 9449 §8.1.
+    fileprivate var nonce: String? {
+        let values = headers["DPoP-Nonce"]
+        guard values.count == 1, let value = values.first, DPoPNonces.isNonce(value) else { return nil }
+        return value
+    }
 }

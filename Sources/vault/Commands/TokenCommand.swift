@@ -29,6 +29,9 @@ struct TokenCommand: AsyncParsableCommand {
     )
     var dpop: [String] = []
 
+    @Option(help: ArgumentHelp("With --dpop, the DPoP-Nonce that the server asked for.", valueName: "value"))
+    var nonce: String?
+
     @Flag(help: "Refresh, whatever validity is left.")
     var refresh = false
 
@@ -43,6 +46,7 @@ struct TokenCommand: AsyncParsableCommand {
             throw ValidationError("--header, --id-token and --dpop contradict each other")
         }
         if !dpop.isEmpty, dpop.count != 2 { throw ValidationError("--dpop takes a method and a URL") }
+        if nonce != nil, dpop.isEmpty { throw ValidationError("--nonce goes with --dpop METHOD URL") }
         if header || idToken || !dpop.isEmpty, global.json {
             throw ValidationError("--json has a document of its own; leave out --header, --id-token and --dpop")
         }
@@ -64,8 +68,7 @@ struct TokenCommand: AsyncParsableCommand {
             throw VaultError(
                 .unsafe,
                 "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint:
-                    "vault token \(name.name) --dpop METHOD URL prints the headers of one request; vault proxy sends it"
+                hint: "vault token \(name.name) --dpop METHOD URL prints the headers of one request"
             )
         }
         try await print(token, broker.vault, context)
@@ -115,11 +118,14 @@ struct TokenCommand: AsyncParsableCommand {
     }
 
     private func printProof(_ name: EntryName, _ broker: LocalBroker) async throws {
+        var requirements = TokenRequirements()
+        requirements.dpopNonce = nonce
         let authorization = try await broker.authorization(
             for: name.description,
             method: dpop[0],
-            url: dpop[1],
-            TokenRequirements()
+            // RFC 9449 §4.2: `htu` is the URI "without query and fragment parts", so that they may hold what they like.
+            url: String(dpop[1].prefix { $0 != "?" && $0 != "#" }),
+            requirements
         )
         for field in authorization.fields {
             var value = field.value

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import CredentialVault
 import NIOCore
 import NIOHTTP1
+import Synchronization
 import Testing
 import VaultTestKit
 
@@ -170,14 +171,38 @@ struct ResourceClientTests {
         }
     }
 
-    @Test func asksForNoNewTokenWhereANonceIsWanted() async throws {
-        let challenge = "WWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: n\r\n"
+    /// RFC 9449 §9: "supplying a nonce and an error message indicating that a nonce is to be used".
+    private static let challenge = "WWW-Authenticate: DPoP error=\"use_dpop_nonce\"\r\nDPoP-Nonce: n1\r\n"
+
+    @Test func sendsTheRequestAgainWithTheNonceThatIsWanted() async throws {
+        let asked = Mutex(false)
         try await LoopbackListener.running { _ in
-            Self.answer("401 Unauthorized", challenge)
+            let isFirst = asked.withLock { asked in
+                defer { asked = true }
+                return !asked
+            }
+            return isFirst
+                ? Self.answer("401 Unauthorized", Self.challenge) : Self.answer("200 OK", "DPoP-Nonce: n2\r\n")
+        } whileIn: { resource in
+            let client = try ResourceClient(broker, for: "work", at: resource.url)
+            for _ in 0..<2 {
+                let answer = try await client.execute(HTTPClientRequest(url: resource.url), timeout: .seconds(30))
+                #expect(answer.status == .ok)
+            }
+            // No new token, and the nonce of each answer goes into the next request.
+            #expect(tokens(of: resource) == ["Bearer at-1", "Bearer at-1", "Bearer at-1"])
+            #expect(broker.calls.map(\.requirements.dpopNonce) == [nil, "n1", "n2"])
+        }
+    }
+
+    @Test func asksForNoNewTokenWhereANonceIsWanted() async throws {
+        try await LoopbackListener.running { _ in
+            Self.answer("401 Unauthorized", Self.challenge)
         } whileIn: { resource in
             let (status, _) = try await execute(HTTPClientRequest(url: resource.url), at: resource.url)
             #expect(status == 401)
-            #expect(broker.calls.count == 1)
+            #expect(broker.calls.map(\.requirements.dpopNonce) == [nil, "n1"])
+            #expect(broker.calls.allSatisfy { $0.requirements.rejected == nil })
         }
     }
 

@@ -212,12 +212,12 @@ def bound():
         server.control(dpop_nonce=True)
         home.logged_in("x", server, "--dpop")
         plain = home.vault("token", "x")
-        fails("the token alone", plain, 10, "vault proxy", "--dpop")
-        fails("as a header", home.vault("token", "x", "--header"), 10, "vault proxy", "--dpop")
-        fails("as JSON", home.vault("token", "x", "--json"), 10, "vault proxy", "--dpop")
+        fails("the token alone", plain, 10, "--dpop METHOD URL")
+        fails("as a header", home.vault("token", "x", "--header"), 10, "--dpop METHOD URL")
+        fails("as JSON", home.vault("token", "x", "--json"), 10, "--dpop METHOD URL")
 
-        def ask():
-            done = home.must("token", "x", "--dpop", "GET", server.facts["resource"])
+        def ask(*more, query=""):
+            done = home.must("token", "x", "--dpop", "GET", server.facts["resource"] + query, *more)
             fields = dict(line.split(": ", 1) for line in done.lines)
             return fields, requests.get(server.facts["resource"], headers=fields)
 
@@ -229,7 +229,12 @@ def bound():
         expect("and not as a Bearer token", requests.get(server.facts["resource"], headers={
             "Authorization": "Bearer " + fields["Authorization"].split()[1]}).status_code == 401)
         expect("a new proof for the next", ask()[1].status_code == 200)
+        expect("whatever the query holds", ask(query="?$filter=a#part")[1].status_code == 200)
         server.control(dpop_nonce=True)
+        refused = ask()[1]
+        expect("it wants a nonce", refused.status_code == 401 and "DPoP-Nonce" in refused.headers, refused.headers)
+        answer = ask("--nonce", refused.headers["DPoP-Nonce"])[1]
+        expect("with its nonce", answer.status_code == 200, answer.headers)
         server.post("/_nonce")
         before = home.must("show", "x", "--reveal", "--json").json
         fresh = home.vault("token", "x", "--refresh", "--dpop", "GET", server.facts["resource"])
