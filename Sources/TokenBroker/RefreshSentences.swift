@@ -1,4 +1,3 @@
-internal import PrivateFiles
 package import VaultAPI
 package import VaultCore
 
@@ -13,8 +12,8 @@ package enum LoginNeeded {
 
     /// The command that logs in again.
     static func hint(_ summary: EntrySummary) -> String {
-        let provider = summary.provider.map { " --provider \(shellQuoted($0))" } ?? ""
-        return "vault login \(summary.name.name)\(provider)"
+        // The entry keeps its provider, which need not be a preset: an import names those of other programs.
+        "vault login \(summary.name.name)"
     }
 
     static func sentence(_ word: String) -> String {

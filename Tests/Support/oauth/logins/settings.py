@@ -58,6 +58,16 @@ def providers():
         running = home.start("login", "mine")
         get(drive(running.url()))
         expect("the preset of the entry's own name", running.end().status == 0)
+        running = home.start("login", "gone", "--provider", "mine")
+        get(drive(running.url()))
+        running.end()
+        kept = home.configuration + "/providers/mine.yaml"
+        os.rename(kept, kept + ".away")
+        server.post("/_revoke")
+        running = home.start(*home.hinted(home.vault("token", "gone", "--refresh")))
+        get(drive(running.url()))
+        expect("a hint holds for a provider without a preset", running.end().status == 0)
+        os.rename(kept + ".away", kept)
         fails("an unknown provider", home.vault("login", "x", "--provider", "nope"), 4, "nope", "github", "mine")
         for name, page in (("github", "https://github.com/settings/developers"), ("spotify", "https://developer.spotify.com")):
             outcome = home.vault("login", name)
