@@ -48,6 +48,7 @@ public final class ResourceClient: Sendable {
         configuration.redirectConfiguration = .disallow
         // The proxy's loopback is not ours.
         if origin.isLoopback { configuration.proxy = nil }
+        configuration.refuseImpossibleStatuses()
         client = HTTPClient(configuration: configuration)
     }
 

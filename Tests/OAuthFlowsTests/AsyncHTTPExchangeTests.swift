@@ -85,7 +85,10 @@ struct AsyncHTTPExchangeTests {
     }
 
     @Test func aRefusedConnectionIsUnsent() async throws {
-        let port = try await LyingServer.running(.silent) { $0.port }
+        // Bound and not listening: refused for as long as it is held, whoever else looks for a port.
+        let held = try HeldPort()
+        defer { withExtendedLifetime(held) {} }
+        let port = held.port
         let called = Mutex(false)
         var request = request(url("http://127.0.0.1:\(port)/token"))
         request.beforeSending = { called.withLock { $0 = true } }
@@ -129,6 +132,32 @@ struct AsyncHTTPExchangeTests {
         #expect(try await failure(.answerAndClose(answer)).wasSent)
     }
 
+    /// AsyncHTTPClient would trap at these, and with it this process.
+    @Test(arguments: ["000", "001", "099", "101"], ["refresh_token=R", nil])
+    func aStatusThatIsNoneIsAFailureAfterSending(_ status: String, _ body: String?) async throws {
+        for rest in ["Content-Length: 2\r\n\r\n{}", "Content-Length: 0\r\n\r\n", "\r\n", "Upgrade: x\r\n\r\n{}"] {
+            let failure = try await failure(.answerAndClose("HTTP/1.1 \(status) X\r\n\(rest)"), body: body)
+            #expect(failure.wasSent)
+            #expect(failure.message.contains("a status that HTTP does not know"), "\(failure.message)")
+        }
+    }
+
+    @Test(arguments: [100, 102, 103, 199])
+    func anInterimAnswerIsPassedOver(_ status: Int) async throws {
+        let interim = "HTTP/1.1 \(status) X\r\n\r\n"
+        try await LyingServer.running(.answer(interim + interim + Self.ok)) { server in
+            let response = try await AsyncHTTPExchange(environment: [:]).send(request(server.url()))
+            #expect(response.status == 200)
+        }
+    }
+
+    @Test func theLimitsAreTenAndThirtySeconds() {
+        let request = HTTPRequest(.post, url("https://as.example/token"))
+        #expect(request.connectTimeout == .seconds(10))
+        #expect(request.timeout == .seconds(30))
+        #expect(request.maximumBodyBytes == 1 << 20)
+    }
+
     @Test(arguments: ["refresh_token=R", nil])
     func silenceIsAFailureAfterSending(_ body: String?) async throws {
         #expect(try await failure(.silent, body: body).wasSent)
@@ -163,18 +192,24 @@ struct AsyncHTTPExchangeTests {
     }
 
     @Test(arguments: [
-        LyingServer.Behaviour.answer(
-            "HTTP/1.1 200 OK\r\n\(String(repeating: "X-A: 1\r\n", count: 2000))Content-Length: 0\r\n\r\n"
+        (
+            LyingServer.Behaviour.answer(
+                "HTTP/1.1 200 OK\r\n\(String(repeating: "X-A: 1\r\n", count: 200))Content-Length: 0\r\n\r\n"
+            ), "more header fields than any answer needs"
         ),
-        .answer("HTTP/1.1 200 OK\r\nX-A: \(String(repeating: "x", count: 60_000))\r\nContent-Length: 0\r\n\r\n"),
-        .endless("HTTP/1.1 200 OK\r\n", String(repeating: "X-A: 1\r\n", count: 500)),
-        .endless("HTTP/1.1 200 OK\r\nX-A: ", String(repeating: "x", count: 4000)),
+        (
+            .answer("HTTP/1.1 200 OK\r\nX-A: \(String(repeating: "x", count: 60_000))\r\nContent-Length: 0\r\n\r\n"),
+            "more header fields than any answer needs"
+        ),
+        (.endless("HTTP/1.1 200 OK\r\n", String(repeating: "X-A: 1\r\n", count: 500)), "no HTTP, or was cut off"),
+        (.endless("HTTP/1.1 200 OK\r\nX-A: ", String(repeating: "x", count: 4000)), "no HTTP, or was cut off"),
     ])
-    func tooManyHeaderFieldsAreAFailure(_ behaviour: LyingServer.Behaviour) async throws {
+    func tooManyHeaderFieldsAreAFailure(_ behaviour: LyingServer.Behaviour, _ reason: String) async throws {
         try await LyingServer.running(behaviour) { server in
             let exchange = try AsyncHTTPExchange(environment: [:])
             let request = request(server.url())
             let error = await #expect(throws: HTTPFailure.self) { try await exchange.send(request) }
+            #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
             #expect(error?.wasSent == true)
         }
     }

@@ -154,6 +154,7 @@ package struct AsyncHTTPExchange: HTTPExchange {
                 }
             }
         }
+        configuration.refuseImpossibleStatuses()
         return configuration
     }
 }
@@ -309,6 +310,7 @@ private func sentence(for error: any Error, of request: HTTPRequest) -> String {
 private func reason(_ error: any Error) -> String {
     switch error {
     case let error as IOError: return error.description
+    case is ImpossibleStatus: return "the answer has a status that HTTP does not know"
     case is HTTPParserError: return "the answer is no HTTP, or was cut off"
     case ChannelError.connectTimeout: return "the connection timed out"
     case is ChannelError: return "the connection was closed"
@@ -323,15 +325,6 @@ private func reason(_ error: any Error) -> String {
     case is SocketAddressError: return "the name cannot be resolved"
     case is CryptoError: return "there is no memory for the answer"
     default: return "it failed (\(type(of: error)))"
-    }
-}
-
-extension TimeAmount {
-    fileprivate init(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        self = .nanoseconds(
-            seconds.multipliedReportingOverflow(by: 1_000_000_000).partialValue + attoseconds / 1_000_000_000
-        )
     }
 }
 
