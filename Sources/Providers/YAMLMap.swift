@@ -21,6 +21,7 @@ struct YAMLMap {
             throw VaultError(.configuration, "\(subject) is not UTF-8")
         }
         try Self.requirePlain(bytes, subject)
+        try Self.requireFewAliases(bytes, subject)
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
@@ -195,25 +196,64 @@ struct YAMLMap {
         }
     }
 
+    /// Refuses what might be many aliases, wherever it stands.
+    ///
+    /// `requirePlain` follows the scanner of YAML and may follow it wrongly. Without aliases there is no bomb, and 16 of
+    /// them multiply a file by 350 at most.
+    private static func requireFewAliases(_ bytes: [UInt8], _ subject: String) throws(VaultError) {
+        let limit = 16
+        let count = zip(bytes, bytes.dropFirst()).count { star, next in
+            star == UInt8(ascii: "*") && next > UInt8(ascii: " ") && next != star
+        }
+        guard count <= limit else {
+            throw VaultError(.configuration, "\(subject): has more than \(limit) words that begin with an asterisk")
+        }
+    }
+
+    /// A CR without its LF, U+0085, U+2028 or U+2029: YAML 1.1 §4.2 breaks lines there.
+    private static func isOtherLineEnd(_ bytes: ArraySlice<UInt8>) -> Bool {
+        switch bytes.first {
+        case UInt8(ascii: "\r"): bytes.dropFirst().first != UInt8(ascii: "\n")
+        case 0xC2: bytes.dropFirst().first == 0x85
+        case 0xE2: bytes.starts(with: [0xE2, 0x80, 0xA8]) || bytes.starts(with: [0xE2, 0x80, 0xA9])
+        default: false
+        }
+    }
+
     /// Refuses, before anything is built of it, what would make a short file a large or deep structure.
     private static func requirePlain(_ bytes: [UInt8], _ subject: String) throws(VaultError) {
-        var (line, brackets) = (1, 0)
+        var (line, brackets, depth) = (1, 0, 0)
         var quote: UInt8?
-        var isComment = false
+        var (isComment, isEscaped) = (false, false)
         // Whether a token may begin here.
         var atStart = true
         for (index, byte) in bytes.enumerated() {
+            // The parser ends a line there too, and with it a comment or a plain word, which this loop would not see.
+            guard !Self.isOtherLineEnd(bytes[index...]) else {
+                throw VaultError(
+                    .configuration,
+                    "\(subject): line \(line): ends with a carriage return, NEL, or Unicode line or paragraph separator",
+                    hint: "end the lines with a line feed"
+                )
+            }
             if byte == UInt8(ascii: "\n") {
                 line += 1
-                (isComment, atStart) = (false, true)
+                (isComment, isEscaped, atStart) = (false, false, true)
                 continue
             }
             if isComment { continue }
+            let next = index + 1 < bytes.count ? bytes[index + 1] : UInt8(ascii: " ")
             if let open = quote {
-                if byte == open { quote = nil }
+                if isEscaped {
+                    isEscaped = false
+                    // A quote within single quotes is written twice, within double quotes after a backslash.
+                } else if open == UInt8(ascii: "'") ? byte == open && next == open : byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == open {
+                    quote = nil
+                }
                 continue
             }
-            let next = index + 1 < bytes.count ? bytes[index + 1] : UInt8(ascii: " ")
             let isSpace = byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t")
             switch byte {
             case UInt8(ascii: "\""), UInt8(ascii: "'"):
@@ -222,11 +262,13 @@ struct YAMLMap {
             case UInt8(ascii: "#"):
                 if atStart { isComment = true }
             case UInt8(ascii: "["), UInt8(ascii: "{"):
-                brackets += 1
+                (brackets, depth) = (brackets + 1, depth + 1)
                 guard brackets <= 256 else {
                     throw VaultError(.configuration, "\(subject): line \(line): has more than 256 brackets")
                 }
                 atStart = true
+            case UInt8(ascii: "]"), UInt8(ascii: "}"):
+                (depth, atStart) = (max(0, depth - 1), false)
             case UInt8(ascii: "&"), UInt8(ascii: "*"), UInt8(ascii: "!"):
                 guard !atStart || next <= UInt8(ascii: " ") else {
                     throw VaultError(
@@ -237,8 +279,10 @@ struct YAMLMap {
                     )
                 }
                 atStart = false
-            case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "-"), UInt8(ascii: "?"):
-                // Indicators only before a space; and then the next token begins.
+            case UInt8(ascii: ","), UInt8(ascii: ":"), UInt8(ascii: "?"):
+                // Indicators only before a space, or within brackets; and then the next token begins.
+                atStart = depth > 0 || atStart && next <= UInt8(ascii: " ")
+            case UInt8(ascii: "-"):
                 atStart = atStart && next <= UInt8(ascii: " ")
             default:
                 atStart = isSpace

@@ -173,6 +173,30 @@ struct LoginSettingsTests {
         #expect(read.clientID == "x" && read.clientSecret != nil)
     }
 
+    /// Each hides the anchors and aliases of a bomb from one who does not read as the parser does.
+    @Test(arguments: [
+        "# x\r", "# x\u{85}", "# x\u{2028}", "# x\u{2029}", "k: \"a\\\" '\"\n", "k: \"a\\\n\" '\n", "k: 'a'' '\n",
+        "k: \"a\\\\\" '\n", "k: {\"a\":&z 1,b,&y c: 1}\n", "k: {?&z a: 1}\n", "k: a'\n", "k: a #'\n",
+    ])
+    func noPrefixHidesABomb(prefix: String) {
+        var bomb = prefix + "? &a0 [x,x]\n: x\n"
+        for level in 1..<40 { bomb += "? &a\(level) [*a\(level - 1),*a\(level - 1)]\n: x\n" }
+        let start = ContinuousClock.now
+        expect(.configuration) { _ = try settings(bomb) }
+        expect(.configuration) { _ = try settings(bomb.replacing("\n", with: "\r")) }
+        expect(.configuration) { _ = try settings(prefix + bomb + "'\"\n") }
+        #expect(ContinuousClock.now - start < .seconds(60))
+    }
+
+    @Test(arguments: ["\n", "\r\n"])
+    func quotesWithinQuotesAndBothLineEndsAreRead(end: String) throws {
+        let text = "client_secret: \"a\\\" &b *c \\\\\"\(end)client_id: 'it''s *d &e'\(end)"
+        let read = try settings(text)
+        let secret = read.clientSecret?.withSecret { $0.withUnsafeBytes { String(decoding: $0, as: UTF8.self) } }
+        #expect(secret == "a\" &b *c \\")
+        #expect(read.clientID == "it's *d &e")
+    }
+
     @Test func whatIsNoFileIsRefused() throws {
         expect(.configuration, naming: "directory") { _ = try LoginSettings.read(try home.directory("d.yaml")) }
         try #require(mkfifo(home.path("f.yaml"), 0o600) == 0)
