@@ -15,8 +15,6 @@ package struct AuthorizationServer: Sendable {
     package var codeChallengeMethods: [String]?
     package var scopesSupported: [String]?
     package var tokenEndpointAuthenticationMethods: [String]?
-    package var grantTypes: [String]?
-    package var dpopAlgorithms: [String]?
     package var clientIDMetadataDocumentSupported = false
 
     package init(issuer: String? = nil) {

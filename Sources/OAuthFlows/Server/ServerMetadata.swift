@@ -109,8 +109,9 @@ package struct ServerMetadata: Sendable {
         } catch {
             throw VaultError(.temporary, error.message, hint: "is there a login page of the network in between?")
         }
-        guard document.root.kind == .object, document.depth <= 32 else {
-            throw VaultError(.temporary, "\(subject) is no JSON object of at most 32 levels")
+        guard document.isAnswer else {
+            let levels = JSONDocument.maximumAnswerDepth
+            throw VaultError(.temporary, "\(subject) is no JSON object of at most \(levels) levels")
         }
         return document
     }
@@ -129,27 +130,42 @@ package struct ServerMetadata: Sendable {
                 "\(document.subject) is another issuer's: it names \(found), expected \(shownURL(issuer))"
             )
         }
+        let url = try EndpointURL(issuer, as: "the issuer")
         var server = AuthorizationServer(issuer: issuer)
-        server.authorizationEndpoint = try endpoint("authorization_endpoint", of: document)
-        server.tokenEndpoint = try endpoint("token_endpoint", of: document)
-        server.revocationEndpoint = try endpoint("revocation_endpoint", of: document)
-        server.deviceAuthorizationEndpoint = try endpoint("device_authorization_endpoint", of: document)
-        server.pushedAuthorizationRequestEndpoint = try endpoint("pushed_authorization_request_endpoint", of: document)
-        server.registrationEndpoint = try endpoint("registration_endpoint", of: document)
+        server.authorizationEndpoint = try endpoint("authorization_endpoint", of: document, url)
+        server.tokenEndpoint = try endpoint("token_endpoint", of: document, url)
+        server.revocationEndpoint = try endpoint("revocation_endpoint", of: document, url)
+        server.deviceAuthorizationEndpoint = try endpoint("device_authorization_endpoint", of: document, url)
+        server.pushedAuthorizationRequestEndpoint = try endpoint(
+            "pushed_authorization_request_endpoint",
+            of: document,
+            url
+        )
+        server.registrationEndpoint = try endpoint("registration_endpoint", of: document, url)
         server.requiresPushedAuthorizationRequests = flag("require_pushed_authorization_requests", of: document)
         server.sendsIssuer = flag("authorization_response_iss_parameter_supported", of: document)
         server.clientIDMetadataDocumentSupported = flag("client_id_metadata_document_supported", of: document)
         server.codeChallengeMethods = try list("code_challenge_methods_supported", of: document)
         server.scopesSupported = try list("scopes_supported", of: document)
         server.tokenEndpointAuthenticationMethods = try list("token_endpoint_auth_methods_supported", of: document)
-        server.grantTypes = try list("grant_types_supported", of: document)
-        server.dpopAlgorithms = try list("dpop_signing_alg_values_supported", of: document)
         return server
     }
 
-    private static func endpoint(_ name: String, of document: JSONDocument) throws(VaultError) -> EndpointURL? {
+    private static func endpoint(
+        _ name: String,
+        of document: JSONDocument,
+        _ issuer: EndpointURL
+    ) throws(VaultError) -> EndpointURL? {
         guard let text = try text(name, of: document) else { return nil }
-        return try EndpointURL(text, as: "\(name) in \(document.subject),")
+        let url = try EndpointURL(text, as: "\(name) in \(document.subject),")
+        // Otherwise whoever writes metadata could have this machine post to services that only it reaches. What a name
+        // resolves to is not looked at here.
+        let reach = url.reach
+        guard reach >= issuer.reach else {
+            let place = reach == .machine ? "on this machine" : "in a private network"
+            throw VaultError(.unsafe, "\(name) in \(document.subject) is \(place), and its issuer is not")
+        }
+        return url
     }
 
     private static func text(_ name: String, of document: JSONDocument) throws(VaultError) -> String? {

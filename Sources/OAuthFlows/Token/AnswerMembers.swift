@@ -11,13 +11,11 @@ struct AnswerMembers {
 
     private let source: Source
 
-    /// RFC 8259 §9 lets a parser limit the depth; no answer of an OAuth server comes near.
-    private static let maximumDepth = 32
-
     /// `nil` where it is neither.
     init?(_ response: HTTPResponse, of endpoint: EndpointURL) {
-        if let document = try? JSONDocument(response.body, subject: "the answer of \(endpoint.withoutQuery)") {
-            guard document.root.kind == .object, document.depth <= Self.maximumDepth else { return nil }
+        let subject = "the answer of \(endpoint.withoutQuery)"
+        if let document = try? JSONDocument(response.body, subject: subject) {
+            guard document.isAnswer else { return nil }
             source = .json(document.root)
         } else if let members = FormReader.members(of: response.body) {
             source = .form(members)
@@ -138,7 +136,20 @@ enum FormReader {
     }
 }
 
+extension HTTPResponse {
+    /// The body, where it is what a server may answer with in JSON.
+    func json(_ subject: String) -> JSONDocument? {
+        (try? JSONDocument(body, subject: subject)).flatMap { $0.isAnswer ? $0 : nil }
+    }
+}
+
 extension JSONDocument {
+    /// RFC 8259 §9 lets a parser limit the depth; no answer of an OAuth server comes near.
+    static let maximumAnswerDepth = 32
+
+    /// Whether it is an object, and no deeper than answers are.
+    var isAnswer: Bool { root.kind == .object && depth <= Self.maximumAnswerDepth }
+
     /// How many values are nested within each other.
     var depth: Int {
         var depths: [Int] = []
