@@ -1,6 +1,8 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 
@@ -19,7 +21,8 @@ struct CallbackListenerTests {
 
     private func withListener(
         _ redirect: LoopbackRedirect = LoopbackRedirect(),
-        limits: LoopbackListener.Limits = .init(),
+        // Long, because a client of a machine that is busy with other tests may take its time.
+        limits: LoopbackListener.Limits = .init(headTime: .seconds(60)),
         _ body: (LoopbackListener, Judge) async throws -> Void
     ) async throws {
         let judge = Judge()
@@ -45,6 +48,96 @@ struct CallbackListenerTests {
             )
             #expect(answer.hasPrefix("HTTP/1.1 404 "))
         }
+    }
+
+    /// A client that connects, asks, and ends as it is told, run by another user.
+    private static let visitor = """
+        import socket, struct, sys
+        host, port, end = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+        s = socket.create_connection((host, port))
+        name = "[::1]" if ":" in host else "127.0.0.1"
+        s.sendall(f"GET /callback?code=good HTTP/1.1\\r\\nHost: {name}:{port}\\r\\n\\r\\n".encode())
+        if end == "reset":
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if end != "wait":
+            sys.exit()
+        try:
+            sys.stdout.write(s.recv(100).decode())
+        except ConnectionError:
+            pass
+        """
+
+    private static let canBeNobody =
+        geteuid() == 0
+        && (try? Program.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-V"])
+            .status) == 0
+
+    @Test(
+        .enabled(if: canBeNobody, "needs root and setpriv, to be another user"),
+        .blocking,
+        arguments: ["127.0.0.1", "::1", "::ffff:127.0.0.1"],
+        ["wait", "close", "reset"]
+    )
+    func anotherUserIsNotListenedTo(_ host: String, _ end: String) async throws {
+        let judge = Judge()
+        let away = Mutex<[UInt32]>([])
+        let listener = try await LoopbackListener.open(
+            LoopbackRedirect(),
+            limits: .init(headTime: .seconds(60)),
+            turnedAway: { id in away.withLock { $0.append(id) } },
+            judge: { judge($0) }
+        )
+        let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        for _ in 0..<3 {
+            let outcome = try Program.run(
+                nobody + ["/usr/bin/python3", "-c", Self.visitor, host, "\(listener.port)", end]
+            )
+            #expect(outcome.status == 0)
+            #expect(outcome.output.isEmpty)
+        }
+        // Our own is let in, and shows that the others were dealt with.
+        let answer = try await CallbackClient.ask(CallbackClient.get("/", port: listener.port), port: listener.port)
+        #expect(answer.hasPrefix("HTTP/1.1 404 "))
+        #expect(judge.asked.withLock { $0.isEmpty })
+        let ids = away.withLock { $0 }
+        #expect(ids.allSatisfy { $0 == 65534 })
+        if end == "wait" { #expect(ids.count == 3) }
+        await listener.close()
+    }
+
+    private static let head =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+
+    private static func row(_ local: String, _ remote: String, _ state: String, _ uid: Int, _ inode: Int) -> String {
+        "   1: \(local) \(remote) \(state) 00000000:00000000 00:00000000 00000000  \(uid)        0 \(inode) 1 0000 20 4\n"
+    }
+
+    /// The listener on port 0x1000, the visitor on 0x2000.
+    @Test(arguments: [
+        ([row("0100007F:2000", "0100007F:1000", "01", 4242, 9)], PeerOwner.user(4242)),
+        ([row("0000000000000000FFFF00000100007F:2000", "0000000000000000FFFF00000100007F:1000", "01", 7, 9)], .user(7)),
+        // Closed by its program: what is printed is not its owner any more.
+        ([row("0100007F:2000", "0100007F:1000", "05", 0, 0)], .gone),
+        ([row("00000000:1000", "00000000:0000", "0A", 0, 5)], .gone),
+        (
+            [
+                row("0100007F:1000", "00000000:0000", "0A", 0, 5), row("0100007F:1000", "0100007F:2000", "08", 0, 6),
+            ], .gone
+        ),
+        // Of a forwarder outside of this system.
+        (
+            [
+                row("0100007F:1000", "00000000:0000", "0A", 0, 5), row("0100007F:1000", "0100007F:2000", "01", 0, 6),
+            ], .unknown
+        ),
+        // No table, or another network's.
+        ([], .unknown), ([row("0100007F:3000", "0100007F:4000", "01", 0, 6)], .unknown),
+    ])
+    func tellsWhoseAConnectionIs(_ rows: [String], _ expected: PeerOwner) throws {
+        let peer = try SocketAddress(ipAddress: "127.0.0.1", port: 0x2000)
+        let local = try SocketAddress(ipAddress: "127.0.0.1", port: 0x1000)
+        #expect(PeerOwner(of: peer, at: local, table: { Self.head + rows.joined() }) == expected)
+        #expect(PeerOwner(of: nil, at: local, table: { "" }) == .gone)
     }
 
     @Test func listensOnNoOtherAddress() async throws {
@@ -191,7 +284,7 @@ struct CallbackListenerTests {
             for index in 0..<2000 where client.isOpen { await client.write("X-\(index): aaaaaaaaaaaaaaaaaaaa\r\n") }
             // What was written after the refusal makes the system reset the connection, and the refusal with it.
             let answer = try await client.answer()
-            #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 431 "))
+            #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 431 "), "\(answer)")
             #expect(!client.isOpen)
             #expect(judge.asked.withLock { $0.isEmpty })
         }

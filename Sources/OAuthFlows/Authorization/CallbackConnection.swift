@@ -6,6 +6,8 @@ struct CallbackRules: Sendable {
     let redirect: LoopbackRedirect
     let limits: LoopbackListener.Limits
     let judge: @Sendable (String) -> Bool
+    /// Called with the user whose connection was turned away.
+    let turnedAway: @Sendable (UInt32) -> Void
 
     /// What a request gets.
     enum Answer: Sendable, Hashable {
@@ -50,6 +52,13 @@ final class CallbackConnections {
 
     /// Takes a new connection in, and the oldest idle one out where there are too many.
     func add(_ channel: any Channel) throws {
+        let owner = PeerOwner(of: channel.remoteAddress, at: channel.localAddress)
+        guard owner.isTrusted else {
+            if case .user(let id) = owner { rules.turnedAway(id) }
+            // Without handlers nothing that it sends is read.
+            channel.close(promise: nil)
+            return
+        }
         let connection = CallbackConnection(of: self, channel)
         let handlers = channel.pipeline.syncOperations
         try handlers.addHandler(HeadLimit(bytes: rules.limits.headBytes))

@@ -16,6 +16,7 @@ final class LoginGate: Sendable {
         var attempt: LoginAttempt?
         var isUsed = false
         var noted: Set<LoginAttempt.Stray> = []
+        var hasNotedUser = false
     }
 
     private let note: @Sendable (String) -> Void
@@ -71,6 +72,19 @@ final class LoginGate: Sendable {
             group.cancelAll()
             return first
         }
+    }
+
+    /// Says that a program of another user came to the port.
+    func tellOfUser(_ id: UInt32) {
+        let isFirst = state.withLock { state in
+            defer { state.hasNotedUser = true }
+            return !state.isUsed && !state.hasNotedUser
+        }
+        guard isFirst else { return }
+        note(
+            "a program of another user (uid \(id)) connected to the port of this login, and was turned away; still waiting "
+                + "for your browser: if it runs as that user, paste the address that it comes back to"
+        )
     }
 
     private func tell(_ stray: LoginAttempt.Stray) {

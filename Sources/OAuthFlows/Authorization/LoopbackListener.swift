@@ -37,29 +37,34 @@ final class LoopbackListener: Sendable {
 
     /// Opens the port.
     ///
-    /// - Parameter judge: Says whether a query is the response waited for; called on the event loop, must not block.
+    /// - Parameters:
+    ///   - turnedAway: Called with the id of another user whose program connected, and was not listened to.
+    ///   - judge: Says whether a query is the response waited for; called on the event loop, must not block.
     /// - Throws: `.unavailable` where the port is taken or nothing can be bound; nothing is open then.
     static func open(
         _ redirect: LoopbackRedirect,
         limits: Limits = Limits(),
+        turnedAway: @escaping @Sendable (UInt32) -> Void = { _ in },
         judge: @escaping @Sendable (String) -> Bool
     ) async throws(VaultError) -> LoopbackListener {
         // Some ephemeral port of the one family may be taken in the other.
         for _ in 0..<8 {
-            if let listener = try await open(redirect, limits, judge) { return listener }
+            if let listener = try await open(
+                CallbackRules(redirect: redirect, limits: limits, judge: judge, turnedAway: turnedAway)
+            ) {
+                return listener
+            }
         }
         throw VaultError(.unavailable, "cannot listen for the browser: no port was free on both 127.0.0.1 and [::1]")
     }
 
     /// One try; `nil` where another ephemeral port is worth one.
     private static func open(
-        _ redirect: LoopbackRedirect,
-        _ limits: Limits,
-        _ judge: @escaping @Sendable (String) -> Bool
+        _ rules: CallbackRules
     ) async throws(VaultError) -> LoopbackListener? {
         // One loop for all of it: the connections need no lock.
         let loop = MultiThreadedEventLoopGroup.singleton.next()
-        let rules = CallbackRules(redirect: redirect, limits: limits, judge: judge)
+        let redirect = rules.redirect
         let connections: NIOLoopBound<CallbackConnections>
         do {
             connections = try await loop.submit { NIOLoopBound(CallbackConnections(rules, on: loop), eventLoop: loop) }
