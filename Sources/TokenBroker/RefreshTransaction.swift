@@ -158,6 +158,10 @@ struct RefreshTransaction: Sendable {
         switch answer {
         case .granted(let grant): return try await keep(grant, attempt, leased, spill: spill)
         case .invalidGrant(let response): return try await end(response, attempt, leased)
+        case .unprepared(let error):
+            // Nothing was asked of the server, so nothing is known of it.
+            try await leased.update { (summary, _) throws(VaultError) in summary.journal = attempt.journalBefore }
+            return try old(try await leased.read(), instead: error)
         case .unsent(let reason):
             return try await fail(.unsent, reason, attempt, leased, before)
         case .lost(let reason):

@@ -125,6 +125,29 @@ struct BrowserFlowTests {
         #expect(!seen.url.contains(verifier))
     }
 
+    @Test func aTokenThatIsNotBoundIsRefusedWhereAKeyWasSent() async throws {
+        for type in ["Bearer", "mac", "DPoP"] {
+            let body = #"{"access_token":"at-1","token_type":"\#(type)","refresh_token":"rt-1"}"#
+            let script = FlowScript([.answer(200, body)])
+            var requests = try clientRequests(script)
+            requests.request.dpopKey = DPoPKey()
+            let outcome: Result<TokenGrant, VaultError>
+            do {
+                outcome = .success(
+                    try await ClientCredentialsFlow(requests: requests).grant(asking: Screen().interaction)
+                )
+            } catch { outcome = .failure(error) }
+            if type == "DPoP" {
+                #expect(try outcome.get().tokenType == "DPoP")
+            } else if case .failure(let error) = outcome {
+                #expect(error.code == .unsafe)
+                #expect(error.message.contains(type) && error.hint?.contains("--dpop") == true)
+            } else {
+                Issue.record("\(type) was taken")
+            }
+        }
+    }
+
     @Test func theVerifierIsThatOfRFC7636() throws {
         let secret = SharedSecret(try SecretBytes(Array("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".utf8)))
         #expect(CodeVerifier(taking: secret).challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM")
@@ -394,6 +417,20 @@ struct BrowserFlowTests {
     }
 
     // MARK: - openid and offline_access
+
+    @Test(arguments: [nil, ["a", "offline_access"], ["a"], []])
+    func asksForOfflineAccessOnlyWhereItIsNotKnownToBeUnknown(_ listed: [String]?) async throws {
+        var server = try Self.server()
+        server.scopesSupported = listed
+        var options = BrowserFlow.Options()
+        options.scopes = ["a", "offline_access"]
+        let run = try await login(server: server, options: options) { seen, _ in
+            await seen.callBack("code=c&state=\(seen.state)")
+        }
+        let isAsked = listed?.contains("offline_access") ?? true
+        #expect(run.seen?.parameters["scope"] == (isAsked ? "a offline_access" : "a"))
+        #expect(run.seen?.parameters["prompt"] == (isAsked ? "consent" : nil))
+    }
 
     @Test(arguments: [true, false])
     func checksTheNonceInTheIDToken(_ isRight: Bool) async throws {

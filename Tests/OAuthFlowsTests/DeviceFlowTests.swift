@@ -148,6 +148,20 @@ struct DeviceFlowTests {
         #expect(script.requests.count == 1)
     }
 
+    @Test(arguments: [
+        #","x":"\ud800""#, #","x":"\udc00""#, #","device_code":"second""#,
+        #","x":\#(String(repeating: "[", count: 32))\#(String(repeating: "]", count: 32))"#,
+    ])
+    func takesNoJSONThatIsNone(_ member: String) async throws {
+        #expect(try await failure([device(member), Self.granted]) != nil)
+    }
+
+    @Test func aNumberThatNoTypeHoldsIsNoFault() async throws {
+        let (result, _, clock) = try await run([device(#","interval":5,"x":1e400,"y":-1e400"#), Self.granted])
+        #expect(try result.get().accessToken.shown == "at-1")
+        #expect(clock.sleeps == [.seconds(5)])
+    }
+
     @Test func saysWhyNoCodeWasGiven() async throws {
         #expect(try await failure([.answer(401, #"{"error":"invalid_client"}"#)])?.code == .configuration)
         #expect(try await failure([.answer(503, "busy")])?.code == .temporary)
@@ -270,6 +284,14 @@ struct DeviceOpenAITests {
         }
         #expect(error.code == .configuration)
         #expect(error.message.contains("404"))
+    }
+
+    @Test func takesNoAnswerThatIsTooDeep() async throws {
+        let deep = String(repeating: "[", count: 32) + String(repeating: "]", count: 32)
+        let start = FlowScript.Step.answer(200, #"{"device_auth_id":"da-1","user_code":"A","x":\#(deep)}"#)
+        let (result, script, _) = try await run(.codex, [start, Self.confirmed, .answer(200, grantJSON)])
+        #expect(throws: VaultError.self) { try result.get() }
+        #expect(script.requests.count == 1)
     }
 
     @Test(arguments: [400, 401, 500])

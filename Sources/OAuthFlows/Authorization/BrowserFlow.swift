@@ -23,8 +23,6 @@ package struct BrowserFlow: AuthorizationFlow {
         package var pkce = PKCERule.required
         /// Whether to use pushed authorization requests (RFC 9126) where the server offers but does not require them.
         package var pushesRequest = false
-        /// OpenID Connect Core §11 has `offline_access` ignored without `prompt=consent`.
-        package var asksConsentForOfflineAccess = true
         /// How long a person may take.
         package var timeout: Duration = .seconds(300)
 
@@ -52,7 +50,9 @@ package struct BrowserFlow: AuthorizationFlow {
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let endpoint = try checkServer(interaction)
         let gate = LoginGate(note: interaction.note)
-        let listener = try await LoopbackListener.open(options.redirect) { gate.offer($0) }
+        let listener = try await LoopbackListener.open(options.redirect, turnedAway: gate.tellOfUser) {
+            gate.offer($0)
+        }
         let result: Result<TokenGrant, VaultError>
         do {
             result = .success(try await login(endpoint, gate, port: listener.port, interaction))
@@ -120,6 +120,12 @@ package struct BrowserFlow: AuthorizationFlow {
         return endpoint
     }
 
+    /// What is asked for: `offline_access` only where the server lists it, or lists no scopes at all.
+    private var scopes: [String] {
+        guard let listed = server.scopesSupported, !listed.contains("offline_access") else { return options.scopes }
+        return options.scopes.filter { $0 != "offline_access" }
+    }
+
     /// 256 random bits: RFC 6749 §10.10 wants a chance of a guess of at most 2^-128, 2^-160 if it can be had.
     private static func randomText() -> String { base64URL(randomBytes(32)) }
 
@@ -131,21 +137,20 @@ package struct BrowserFlow: AuthorizationFlow {
         return LoginAttempt(
             state: Self.randomText(),
             verifier: verifier,
-            nonce: options.scopes.contains("openid") ? Self.randomText() : nil,
+            nonce: scopes.contains("openid") ? Self.randomText() : nil,
             issuer: server.issuer,
             sendsIssuer: server.sendsIssuer,
             redirect: options.redirect.uri(port: port),
             client: requests.request.client.id,
             resource: requests.request.resource,
-            scope: options.scopes.isEmpty ? nil : options.scopes.joined(separator: options.scopeSeparator)
+            scope: scopes.isEmpty ? nil : scopes.joined(separator: options.scopeSeparator)
         )
     }
 
     private func authorizationURL(_ endpoint: EndpointURL, _ attempt: LoginAttempt) async throws(VaultError) -> String {
         var further = options.parameters
-        if options.asksConsentForOfflineAccess, options.scopes.contains("offline_access"),
-            !further.contains(where: { $0.name == "prompt" })
-        {
+        // OpenID Connect Core §11 has `offline_access` ignored without it.
+        if scopes.contains("offline_access"), !further.contains(where: { $0.name == "prompt" }) {
             further.append(("prompt", "consent"))
         }
         let request = try AuthorizationRequest(
@@ -170,11 +175,11 @@ package struct BrowserFlow: AuthorizationFlow {
             )
         }
         // The client's id is among what authenticates it.
-        let response = try await requests.post(parameters.filter { $0.0 != "client_id" }, to: endpoint)
-        let document = try? JSONDocument(response.body, subject: "the answer to the pushed authorization request")
+        let (response, redaction) = try await requests.post(parameters.filter { $0.0 != "client_id" }, to: endpoint)
+        let document = response.json("the answer to the pushed authorization request")
         // RFC 9126 §2.2: 201; some servers say 200.
         guard response.status == 201 || response.status == 200 else {
-            throw ServerRefusal(response, document, "the pushed authorization request").error
+            throw VaultError.refusal(response, "the pushed authorization request", redaction)
         }
         guard let uri = try document?.root.fact("request_uri") else {
             throw VaultError(.temporary, "the answer to the pushed authorization request holds no request_uri")
@@ -215,7 +220,7 @@ package struct BrowserFlow: AuthorizationFlow {
         }
         let grant: TokenGrant
         do {
-            grant = try reply.answer.grantForLogin()
+            grant = try requests.grant(of: reply)
         } catch { throw Task.isCancelled ? .loginInterrupted : error }
         try checkNonce(of: grant, attempt)
         return grant

@@ -13,6 +13,6 @@ package struct ClientCredentialsFlow: AuthorizationFlow {
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let reply = await requests.ask { endpoint, request in await endpoint.clientCredentials(request) }
         if Task.isCancelled { throw .loginInterrupted }
-        return try reply.answer.grantForLogin()
+        return try requests.grant(of: reply)
     }
 }

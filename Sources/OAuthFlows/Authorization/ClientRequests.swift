@@ -29,23 +29,47 @@ package struct ClientRequests: Sendable {
         return Reply(answer: answer, wasAnswered: !watched.hasFailed)
     }
 
+    /// The grant that the token endpoint answered with, for a login, which a person waits for.
+    ///
+    /// - Throws: As `AuthorizationFlow.grant(asking:)`.
+    func grant(of reply: Reply) throws(VaultError) -> TokenGrant {
+        let grant = try reply.answer.grantForLogin()
+        // RFC 9449 §5: a client may have to "discard the response if this protection is deemed important"; whoever
+        // asked for a bound token gets none that anybody could use.
+        guard request.dpopKey == nil || grant.tokenType == "DPoP" else {
+            throw VaultError(
+                .unsafe,
+                "a token bound to a key was asked for, and the token endpoint gave one of the type \(grant.tokenType); "
+                    + "nothing was stored",
+                hint: "log in without --dpop, if a token will do that whoever has it can use"
+            )
+        }
+        return grant
+    }
+
     /// Posts a form to another endpoint of the server, the client authenticated as it is at the token endpoint.
     ///
     /// - Throws: `.configuration` for a client that cannot be authenticated, `.temporary` where no answer came,
     ///   `.interrupted`.
-    func post(_ parameters: [(String, String)], to endpoint: EndpointURL) async throws(VaultError) -> HTTPResponse {
+    func post(
+        _ parameters: [(String, String)],
+        to endpoint: EndpointURL
+    ) async throws(VaultError) -> (HTTPResponse, Redaction) {
         var request = HTTPRequest(.post, endpoint)
+        var redaction = Redaction()
         request.fields = [("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded")]
         do {
             var form = try FormBody()
             for (name, value) in parameters { try form.add(name, value) }
             // RFC 8628 §3.1, RFC 9126 §2: a public client's id stands in the form either way.
-            try authenticate(
-                self.request.client,
-                at: endpoint,
-                fields: &request.fields,
-                form: &form,
-                now: clock.now
+            redaction.add(
+                try authenticate(
+                    self.request.client,
+                    at: endpoint,
+                    fields: &request.fields,
+                    form: &form,
+                    now: clock.now
+                )
             )
             if self.request.client.authentication == .basic || self.request.client.authentication == .privateKeyJWT,
                 !self.request.client.quirks.contains(.clientIDInBody)
@@ -58,7 +82,7 @@ package struct ClientRequests: Sendable {
             throw VaultError(.failed, "there is no memory for a request", underlying: error)
         }
         do {
-            return try await http.send(request)
+            return (try await http.send(request), redaction)
         } catch {
             if Task.isCancelled { throw .loginInterrupted }
             throw VaultError(.temporary, error.message, hint: "try again")

@@ -63,7 +63,7 @@ package struct DeviceFlow: AuthorizationFlow {
                 if response.error == "authorization_pending" { return .pending }
                 if response.error == "slow_down" { return .slowDown }
             }
-            return .done(try reply.answer.grantForLogin())
+            return .done(try requests.grant(of: reply))
         }
     }
 
@@ -73,10 +73,10 @@ package struct DeviceFlow: AuthorizationFlow {
             parameters.append(("scope", options.scopes.joined(separator: options.scopeSeparator)))
         }
         if let resource = requests.request.resource { parameters.append(("resource", resource)) }
-        let response = try await requests.post(parameters, to: endpoint)
-        let document = try? JSONDocument(response.body, subject: "the device authorization response")
+        let (response, redaction) = try await requests.post(parameters, to: endpoint)
+        let document = response.json("the device authorization response")
         guard response.status == 200, document?.root.has("device_code") == true else {
-            throw ServerRefusal(response, document, "the device authorization request").error
+            throw VaultError.refusal(response, "the device authorization request", redaction)
         }
         return try DeviceAuthorizationResponse(document)
     }

@@ -12,7 +12,6 @@ package struct ExchangingFlow: AuthorizationFlow {
 
         package var subject: Subject
         package var requestedTokenType: String?
-        package var audience: String?
         /// Further parameters: OpenAI's `requested_token`.
         package var parameters: [(name: String, value: String)] = []
         /// Whether the first grant serves where the exchange is refused.
@@ -45,7 +44,7 @@ package struct ExchangingFlow: AuthorizationFlow {
         }
         let type = step.subject == .idToken ? TokenExchange.idTokenType : TokenExchange.accessTokenType
         var exchange = TokenExchange(subjectToken: subject, subjectTokenType: type)
-        (exchange.requestedTokenType, exchange.audience) = (step.requestedTokenType, step.audience)
+        exchange.requestedTokenType = step.requestedTokenType
         let wanted = exchange
         let reply = await requests.ask { endpoint, request in
             var request = request
@@ -54,7 +53,7 @@ package struct ExchangingFlow: AuthorizationFlow {
         }
         if Task.isCancelled { throw .loginInterrupted }
         do {
-            var second = try reply.answer.grantForLogin()
+            var second = try requests.grant(of: reply)
             // What the exchange does not replace still stands: it is by the first grant that the login is renewed.
             second.refreshToken = second.refreshToken ?? first.refreshToken
             second.idToken = second.idToken ?? first.idToken

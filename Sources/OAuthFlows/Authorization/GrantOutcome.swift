@@ -7,6 +7,7 @@ extension TokenEndpointAnswer {
     func grantForLogin() throws(VaultError) -> TokenGrant {
         switch self {
         case .granted(let grant): return grant
+        case .unprepared(let error): throw error
         case .unsent(let reason):
             throw VaultError(.temporary, "the token endpoint was not reached: \(reason)", hint: "try again")
         case .lost(let reason):

@@ -61,6 +61,8 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
             .device(userCode: device.userCode, verificationURL: page, completeURL: nil, expiresIn: lifetime)
         )
         let body = try Self.json([("device_auth_id", device.id), ("user_code", device.userCode)])
+        // Who has it has the code that the person confirms.
+        let redaction = try Self.redaction(device.id)
         let polling = DevicePolling(interval: device.interval, lifetime: lifetime)
         return try await polling.run(on: clock, from: start) { () async throws(VaultError) in
             let response: HTTPResponse
@@ -70,7 +72,7 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
                 if Task.isCancelled { throw .loginInterrupted }
                 return .unanswered
             }
-            return try await step(response)
+            return try await step(response, redaction)
         }
     }
 
@@ -97,9 +99,9 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
                 hint: "enable device logins in ChatGPT's security settings, or log in by the browser"
             )
         }
-        let document = try? JSONDocument(response.body, subject: "OpenAI's device authorization response")
+        let document = response.json("OpenAI's device authorization response")
         guard (200..<300).contains(response.status) else {
-            throw ServerRefusal(response, document, "OpenAI's device authorization request").error
+            throw VaultError.refusal(response, "OpenAI's device authorization request", Redaction())
         }
         guard let root = document?.root, let id = try root.fact("device_auth_id"),
             let code = try DeviceAuthorizationResponse.userCode(root, "user_code", "usercode")
@@ -109,8 +111,11 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
     }
 
     /// 2xx with a code is done; 2xx without, 403, 404 and 428 are pending; all else is an error.
-    private func step(_ response: HTTPResponse) async throws(VaultError) -> DevicePolling.Step {
-        let document = try? JSONDocument(response.body, subject: "OpenAI's device token response")
+    private func step(
+        _ response: HTTPResponse,
+        _ redaction: Redaction
+    ) async throws(VaultError) -> DevicePolling.Step {
+        let document = response.json("OpenAI's device token response")
         switch response.status {
         case 403, 404, 428: return .pending
         case 200..<300:
@@ -128,8 +133,8 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
                 )
             }
             if Task.isCancelled { throw .loginInterrupted }
-            return .done(try reply.answer.grantForLogin())
-        default: throw ServerRefusal(response, document, "OpenAI's device login").error
+            return .done(try requests.grant(of: reply))
+        default: throw VaultError.refusal(response, "OpenAI's device login", redaction)
         }
     }
 
@@ -138,6 +143,12 @@ package struct OpenAIDeviceFlow: AuthorizationFlow {
         request.fields = [("Content-Type", "application/json"), ("Accept", "application/json")]
         request.body = body
         return try await requests.http.send(request)
+    }
+
+    private static func redaction(_ id: String) throws(VaultError) -> Redaction {
+        do {
+            return Redaction([SharedSecret(try SecretBytes(Array(id.utf8)))])
+        } catch { throw VaultError(.failed, "no memory for a request: \(error.message)", underlying: error) }
     }
 
     private static func verifier(_ root: JSONValue) throws(VaultError) -> SharedSecret? {

@@ -1,30 +1,31 @@
 internal import StrictJSON
 internal import VaultAPI
 
-/// An answer to a request of a login that is no success.
-struct ServerRefusal {
-    let error: VaultError
-    /// RFC 6749 §5.2, where the body holds one.
-    let code: String?
-
-    /// - Parameter subject: What was asked: "the device authorization request".
-    init(_ response: HTTPResponse, _ document: JSONDocument?, _ subject: String) {
-        let code = (try? document?.root.fact("error")) ?? nil
-        let description = (try? document?.root.fact("error_description")) ?? nil
-        self.code = code
-        if let code, let known = AuthorizationErrorResponse(code, description) {
-            error = VaultError(known.failure.code, "\(subject) failed: \(known.sentence)", hint: known.failure.hint)
-            return
+extension VaultError {
+    /// What an answer to a request of a login means that is no success.
+    ///
+    /// - Parameters:
+    ///   - subject: What was asked: "the device authorization request".
+    ///   - redaction: What the request carried.
+    static func refusal(_ response: HTTPResponse, _ subject: String, _ redaction: Redaction) -> VaultError {
+        let root = response.json("the answer")?.root
+        if let code = try? root?.fact("error"), !redaction.isIn(code),
+            let known = AuthorizationErrorResponse(
+                code,
+                (try? root?.fact("error_description")).flatMap(redaction.shown)
+            )
+        {
+            return VaultError(known.failure.code, "\(subject) failed: \(known.sentence)", hint: known.failure.hint)
         }
         switch response.status {
-        case 429, 408, 500...: error = VaultError(.temporary, "\(subject) failed with status \(response.status)")
+        case 429, 408, 500...: return VaultError(.temporary, "\(subject) failed with status \(response.status)")
         case 300..<400:
-            error = VaultError(
+            return VaultError(
                 .unsafe,
                 "\(subject) was redirected (status \(response.status)), and requests that prove who the client is follow "
                     + "no redirect"
             )
-        default: error = VaultError(.configuration, "\(subject) failed with status \(response.status)")
+        default: return VaultError(.configuration, "\(subject) failed with status \(response.status)")
         }
     }
 }

@@ -14,8 +14,7 @@ enum ClientAssertion {
             throw VaultError(.configuration, "the client has no private key, which private_key_jwt needs")
         }
         let key = try SigningKey(pem: pem)
-        var header: [(name: String, value: JSONMember)] = [("alg", .text(key.algorithm)), ("typ", .text("JWT"))]
-        if let keyID = client.keyID { header.append(("kid", .text(keyID))) }
+        let header: [(name: String, value: JSONMember)] = [("alg", .text(key.algorithm)), ("typ", .text("JWT"))]
         // "a value that identifies the authorization server as an intended audience. The token endpoint URL … MAY be
         // used". The issuer is safer: a server that names another's token endpoint as its own gains nothing by it.
         let toEndpoint = client.quirks.contains(.assertionAudienceTokenEndpoint)

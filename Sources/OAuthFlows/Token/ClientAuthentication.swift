@@ -1,25 +1,30 @@
 internal import StrictJSON
-package import VaultAPI
+internal import VaultAPI
 internal import VaultCrypto
 
 /// Puts who the client is into a request to the token, revocation, device or PAR endpoint.
 ///
 /// RFC 6749 §2.3: "The client MUST NOT use more than one authentication method in each request." Nor are methods tried
 /// in turn: a server may spend the token of a request whose client it then refuses.
-package func authenticate(
+///
+/// - Returns: What it has put there that proves the client, and nobody may repeat.
+func authenticate(
     _ client: OAuthClient,
     at endpoint: EndpointURL,
     fields: inout [(name: String, value: String)],
     form: inout FormBody,
     now: Timestamp
-) throws(VaultError) {
+) throws(VaultError) -> [SharedSecret] {
     try checkCredentials(of: client)
+    var proofs = [client.secret].compactMap(\.self)
     do {
         switch client.authentication {
         case .none:
             try form.add("client_id", client.id)
         case .basic:
-            fields.append(("Authorization", try basicCredentials(of: client)))
+            let credentials = try basicCredentials(of: client)
+            proofs.append(SharedSecret(try SecretBytes(Array(credentials.utf8))))
+            fields.append(("Authorization", "Basic \(credentials)"))
             if client.quirks.contains(.clientIDInBody) { try form.add("client_id", client.id) }
         case .post:
             try form.add("client_id", client.id)
@@ -28,8 +33,12 @@ package func authenticate(
             // The assertion's own name is enough (RFC 7521 §4.2), and some servers need the parameter all the same.
             if client.quirks.contains(.clientIDInBody) { try form.add("client_id", client.id) }
             try form.add("client_assertion_type", ClientAssertion.type)
-            try form.add("client_assertion", try ClientAssertion.make(for: client, at: endpoint, now: now))
+            let assertion = Array(try ClientAssertion.make(for: client, at: endpoint, now: now).utf8)
+            let proof = SharedSecret(try SecretBytes(assertion))
+            proofs.append(proof)
+            try form.add("client_assertion", proof)
         }
+        return proofs
     } catch {
         if let error = error as? VaultError { throw error }
         throw VaultError(.failed, "there is no memory for a request", underlying: error)
@@ -44,7 +53,7 @@ private func basicCredentials(of client: OAuthClient) throws(CryptoError) -> Str
     try buffer.append(UInt8(ascii: ":"))
     if let secret = client.secret { try append(secret, encoded: isEncoded, to: &buffer) }
     // A header is a `String` on its way through AsyncHTTPClient; this copy cannot be wiped.
-    return buffer.withUnsafeBytes { "Basic \(base64($0))" }
+    return buffer.withUnsafeBytes { base64($0) }
 }
 
 private func append(_ secret: SharedSecret, encoded: Bool, to buffer: inout SecretBuffer) throws(CryptoError) {

@@ -10,8 +10,6 @@ package struct OAuthClient: Sendable {
     package var quirks: Set<TokenRequestQuirk> = []
     /// The authorization server: the audience of a `private_key_jwt` assertion.
     package var issuer: String?
-    /// `kid` of that assertion, where the server knows several keys of this client.
-    package var keyID: String?
 
     package init(id: String, authentication: ClientAuthenticationMethod, secret: SharedSecret? = nil) {
         self.id = id

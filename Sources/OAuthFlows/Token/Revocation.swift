@@ -42,12 +42,15 @@ package struct Revocation: Sendable {
         request.fields = [
             ("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded"),
         ]
+        var redaction = Redaction([token])
         let response: HTTPResponse
         do {
             var form = try FormBody()
             try form.add("token", token)
             try form.add("token_type_hint", hint.rawValue)
-            try authenticate(client, at: endpoint, fields: &request.fields, form: &form, now: clock.now)
+            redaction.add(
+                try authenticate(client, at: endpoint, fields: &request.fields, form: &form, now: clock.now)
+            )
             // Some servers take a public client for one only if it says that it has no secret.
             if client.authentication == .none, client.quirks.contains(.emptyClientSecretInRevocation) {
                 try form.add("client_secret", "")
@@ -58,14 +61,18 @@ package struct Revocation: Sendable {
             if let failure = error as? HTTPFailure { return .failed(failure.message) }
             return .failed((error as? VaultError)?.message ?? "there is no memory for the request")
         }
-        return read(response, of: endpoint)
+        return read(response, of: endpoint, redaction)
     }
 
-    private func read(_ response: HTTPResponse, of endpoint: EndpointURL) -> RevocationResult {
+    private func read(
+        _ response: HTTPResponse,
+        of endpoint: EndpointURL,
+        _ redaction: Redaction
+    ) -> RevocationResult {
         let members = AnswerMembers(response, of: endpoint)
         let place = "\(endpoint.withoutQuery) answered \(response.status)"
-        if let error = members?.errorCode {
-            let description = members?.text("error_description").flatMap(sanitised).map { ": \($0)" } ?? ""
+        if let error = members?.errorCode, !redaction.isIn(error) {
+            let description = members?.text("error_description").flatMap(redaction.shown).map { ": \($0)" } ?? ""
             let sentence = "\(place), \(error)\(description)"
             // RFC 7009 §2.2.1: "the authorization server does not support the revocation of the presented token type".
             return error == "unsupported_token_type" ? .notSupported(sentence) : .failed(sentence)

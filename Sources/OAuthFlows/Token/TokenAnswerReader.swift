@@ -11,13 +11,19 @@ struct TokenAnswerReader {
     let endpoint: EndpointURL
     let requestedAt: Timestamp
     let now: Timestamp
-    /// What the request carried and no error may repeat; Spring says "Invalid refresh token: " and the token.
-    var confidential: [SharedSecret] = []
+    var redaction = Redaction()
+
+    /// What is kept of a scope, so that no list of them displaces a token: an entry takes 1 MiB.
+    private static let maximumScopes = 256
+    private static let maximumScopeBytes = 8 << 10
+    /// Beside the two tokens that are needed.
+    private static let maximumIDTokenBytes = 256 << 10
 
     func read(_ response: HTTPResponse) -> TokenEndpointAnswer {
         let members = AnswerMembers(response, of: endpoint)
         let isSuccess = (200..<300).contains(response.status)
-        if let error = members?.errorCode {
+        // A code that repeats a secret is no code.
+        if let error = members?.errorCode, !redaction.isIn(error) {
             // Whichever of the two is believed, the other may be true: the tokens are not thrown away for good, and not
             // stored on the word of an answer that calls itself an error.
             if isSuccess, members?.has("access_token") == true {
@@ -25,7 +31,7 @@ struct TokenAnswerReader {
             }
             let body = TokenErrorResponse(
                 error: error,
-                description: members?.text("error_description").flatMap { sanitised(masked($0)) },
+                description: members?.text("error_description").flatMap(redaction.shown),
                 status: response.status
             )
             return refusal(body, response)
@@ -44,19 +50,6 @@ struct TokenAnswerReader {
     }
 
     private var place: String { endpoint.withoutQuery }
-
-    private func masked(_ text: String) -> String {
-        var bytes = Array(text.utf8)
-        for secret in confidential {
-            secret.withSecret { secret in
-                secret.withUnsafeBytes { secret in
-                    // A secret of a few letters would take words apart, and is none.
-                    if secret.count >= 8 { bytes = bytes.replacing(secret, with: "[secret]".utf8) }
-                }
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
-    }
 
     // MARK: - Refusals
 
@@ -123,10 +116,11 @@ struct TokenAnswerReader {
                 requestedAt: requestedAt
             )
             grant.refreshToken = try members.token("refresh_token")
-            grant.idToken = try? members.token("id_token")
-            let scopes = members.words("scope")
-            grant.scopes = scopes.isEmpty ? nil : scopes
-            grant.issuedTokenType = members.text("issued_token_type").flatMap(sanitised)
+            // Without it the grant is as good; with one that long it could not be stored.
+            grant.idToken = (try? members.token("id_token")).flatMap {
+                $0.count <= Self.maximumIDTokenBytes ? $0 : nil
+            }
+            grant.scopes = scopes(members)
             return .granted(grant)
         } catch {
             return .lost("\(place) answered \(response.status) with a token that is none: \(error.message)")
@@ -138,8 +132,19 @@ struct TokenAnswerReader {
         switch text?.lowercased() {
         case nil, "bearer": "Bearer"
         case "dpop": "DPoP"
-        default: sanitised(text ?? "")?.filter(\.isASCII).prefix(32).description ?? "unknown"
+        default: redaction.shown(text ?? "")?.filter(\.isASCII).prefix(32).description ?? "unknown"
         }
+    }
+
+    private func scopes(_ members: AnswerMembers) -> [String]? {
+        var bytes = 0
+        let scopes = members.words("scope").prefix(Self.maximumScopes).prefix { scope in
+            bytes += scope.utf8.count
+            return bytes <= Self.maximumScopeBytes
+        }
+        // A scope that repeats a secret would be shown by every list.
+        let sound = scopes.filter { !redaction.isIn($0) }
+        return sound.isEmpty ? nil : sound
     }
 
     /// What `expires_in` says.
@@ -159,14 +164,6 @@ struct TokenAnswerReader {
 extension TokenGrant {
     /// A hundred years, in seconds: no expiry that is reckoned with it leaves the calendar.
     package static let longestLifetime: Int64 = 3_155_760_000
-}
-
-/// A text from outside for one line of a terminal: control characters taken out, at most 512 characters.
-package func sanitised(_ text: String) -> String? {
-    var shown = ""
-    for scalar in text.unicodeScalars.prefix(512) where !isUnprintable(scalar) { shown.unicodeScalars.append(scalar) }
-    shown = shown.trimmingSpaces
-    return shown.isEmpty ? nil : shown
 }
 
 extension String {

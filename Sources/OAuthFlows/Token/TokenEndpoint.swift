@@ -62,19 +62,7 @@ package struct TokenEndpoint: Sendable {
             FormParameter("subject_token_type", exchange.subjectTokenType),
         ]
         if let type = exchange.requestedTokenType { parameters.append(FormParameter("requested_token_type", type)) }
-        if let audience = exchange.audience { parameters.append(FormParameter("audience", audience)) }
-        if let token = exchange.actorToken { parameters.append(FormParameter("actor_token", token)) }
-        if let type = exchange.actorTokenType { parameters.append(FormParameter("actor_token_type", type)) }
         return await send("urn:ietf:params:oauth:grant-type:token-exchange", parameters, request)
-    }
-
-    /// RFC 7523 §2.1.
-    package func assertion(_ assertion: SharedSecret, _ request: TokenRequest) async -> TokenEndpointAnswer {
-        await send(
-            "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            [FormParameter("assertion", assertion)],
-            request
-        )
     }
 
     /// Sends a grant of any type, and once more where the server asks for a DPoP nonce.
@@ -95,11 +83,12 @@ package struct TokenEndpoint: Sendable {
         _ request: TokenRequest
     ) async -> (answer: TokenEndpointAnswer, hasNewNonce: Bool) {
         let sentAt = SentAt()
-        let prepared: HTTPRequest
+        let (prepared, proofs): (HTTPRequest, [SharedSecret])
         do {
-            prepared = try prepare(grantType, parameters, request, sentAt)
+            (prepared, proofs) = try prepare(grantType, parameters, request, sentAt)
         } catch {
-            return (Self.unprepared(error), false)
+            let fault = error as? VaultError ?? VaultError(.failed, "there is no memory for the request")
+            return (.unprepared(fault), false)
         }
         let asked = clock.now
         let response: HTTPResponse
@@ -114,7 +103,7 @@ package struct TokenEndpoint: Sendable {
             requestedAt: sentAt.time ?? asked,
             now: clock.now
         )
-        reading.confidential = parameters.compactMap(\.value.secret) + [request.client.secret].compactMap(\.self)
+        reading.redaction = Redaction(parameters.compactMap(\.value.secret) + proofs)
         return (reading.read(response), hasNewNonce)
     }
 
@@ -123,7 +112,7 @@ package struct TokenEndpoint: Sendable {
         _ parameters: [FormParameter],
         _ request: TokenRequest,
         _ sentAt: SentAt
-    ) throws -> HTTPRequest {
+    ) throws -> (HTTPRequest, proofs: [SharedSecret]) {
         var prepared = HTTPRequest(.post, request.endpoint)
         prepared.fields = [
             ("Accept", "application/json"), ("Content-Type", "application/x-www-form-urlencoded"),
@@ -150,7 +139,13 @@ package struct TokenEndpoint: Sendable {
         }
         for extra in request.extraParameters { try form.add(extra.name, extra.value) }
         let now = clock.now
-        try authenticate(request.client, at: request.endpoint, fields: &prepared.fields, form: &form, now: now)
+        let proofs = try authenticate(
+            request.client,
+            at: request.endpoint,
+            fields: &prepared.fields,
+            form: &form,
+            now: now
+        )
         prepared.body = try form.finish()
         if let key = request.dpopKey {
             let nonce = nonces.nonce(for: request.endpoint)
@@ -162,17 +157,7 @@ package struct TokenEndpoint: Sendable {
             try check?()
             sentAt.note(clock.now)
         }
-        return prepared
-    }
-
-    /// A request that cannot be made is a matter of the settings, unless memory ran out.
-    private static func unprepared(_ error: any Error) -> TokenEndpointAnswer {
-        guard let error = error as? VaultError, error.code == .configuration else {
-            let message = (error as? VaultError)?.message ?? "there is no memory for the request"
-            return .unsent("\(message); nothing was sent")
-        }
-        let description = "\(error.message); nothing was sent"
-        return .misconfigured(TokenErrorResponse(error: "invalid_client", description: description, status: 0))
+        return (prepared, proofs)
     }
 }
 

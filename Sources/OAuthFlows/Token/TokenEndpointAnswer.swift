@@ -1,3 +1,5 @@
+package import VaultAPI
+
 /// What an answer of a token endpoint, or the lack of one, means for the grant that was presented.
 ///
 /// The cases are the rows of the refresh transaction's table. They are told apart by the error body before the status:
@@ -5,6 +7,8 @@
 package enum TokenEndpointAnswer: Sendable {
     /// A well-formed 200.
     case granted(TokenGrant)
+    /// It could not be made, for a reason on this side: a client without a secret, a parameter twice, no memory.
+    case unprepared(VaultError)
     /// It failed before any byte of the request was written: DNS, connect, TLS, or its send-before had passed.
     case unsent(String)
     /// It may have been carried out: time-out, reset or EOF after sending, 5xx, 408, 3xx, no JSON, a truncated 200.
@@ -27,7 +31,7 @@ package struct TokenErrorResponse: Sendable, Hashable {
     package let error: String
     /// For a person; control characters taken out, at most 512 characters.
     package let description: String?
-    /// The status it came with; 0 where the client found the fault itself and sent nothing.
+    /// The status it came with.
     package let status: Int
 
     package init(error: String, description: String?, status: Int) {

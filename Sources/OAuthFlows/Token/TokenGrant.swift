@@ -5,6 +5,10 @@ package import VaultCrypto
 package struct TokenGrant: Sendable {
     package var accessToken: SharedSecret
     /// `Bearer` or `DPoP`, in the spelling of the RFCs; else what the server named, in printable ASCII.
+    ///
+    /// RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type." A grant of
+    /// another type is not refused where it is read, since it may carry the only refresh token there is: whoever
+    /// refreshes keeps that first, and then refuses to hand out the access token.
     package var tokenType: String
     package var refreshToken: SharedSecret?
     package var idToken: SharedSecret?
@@ -13,15 +17,6 @@ package struct TokenGrant: Sendable {
     package var scopes: [String]?
     /// When the request was sent: what `expires_in` counts from.
     package var requestedAt: Timestamp
-    /// RFC 8693 §2.2.1.
-    package var issuedTokenType: String?
-
-    /// Whether the access token may be used.
-    ///
-    /// RFC 6749 §7.1: "The client MUST NOT use an access token if it does not understand the token type."
-    /// Such a grant is not refused where it is read, since it may carry the only refresh token there is: whoever gets
-    /// one keeps its refresh token first, and then refuses to hand out the access token.
-    package var hasKnownType: Bool { tokenType == "Bearer" || tokenType == "DPoP" }
 
     /// RFC 6749 §5.1, `expires_in`.
     package enum Lifetime: Hashable, Sendable {

@@ -37,9 +37,6 @@ package struct TokenExchange: Sendable {
     package var subjectToken: SharedSecret
     package var subjectTokenType: String
     package var requestedTokenType: String?
-    package var audience: String?
-    package var actorToken: SharedSecret?
-    package var actorTokenType: String?
 
     package init(subjectToken: SharedSecret, subjectTokenType: String) {
         self.subjectToken = subjectToken
