@@ -13,8 +13,9 @@ enum PeerOwner: Equatable {
     /// Or the kernel shows no table of sockets.
     case unknown
 
-    /// Whether what it says counts: our own, and root's, who needs no trick. `ssh -L` has the user's or root's.
+    /// Whether what it says counts: our own user's and root's does.
     ///
+    /// Root needs no trick, and `ssh -L` has the user's sockets or root's.
     /// Of what cannot be known, yes: no other user of this system is behind it, and a login through a forwarder would
     /// never end otherwise.
     var isTrusted: Bool {

@@ -46,7 +46,7 @@ private final class StatusCheck: ChannelInboundHandler, RemovableChannelHandler 
         }
     }
 
-    /// RFC 9110 §15: "Values outside the range 100..599 are invalid."
+    /// Whether HTTP has such a status, as RFC 9110 §15 says: "Values outside the range 100..599 are invalid".
     ///
     /// Those above are read as what a client "SHOULD" take them for, an error of the server. 101 answers an `Upgrade`,
     /// which is never asked for (§15.2.2).
