@@ -284,7 +284,9 @@ struct CallbackListenerTests {
             for index in 0..<2000 where client.isOpen { await client.write("X-\(index): aaaaaaaaaaaaaaaaaaaa\r\n") }
             // What was written after the refusal makes the system reset the connection, and the refusal with it.
             let answer = try await client.answer()
-            #expect(answer.isEmpty || answer.hasPrefix("HTTP/1.1 431 "), "\(answer)")
+            // The decoder's own limit of fields (400) may come before that of bytes (431): that depends on how they arrive.
+            let isRefused = ["431", "400"].contains { answer.hasPrefix("HTTP/1.1 \($0) ") }
+            #expect(answer.isEmpty || isRefused, "\(answer)")
             #expect(!client.isOpen)
             #expect(judge.asked.withLock { $0.isEmpty })
         }
