@@ -48,6 +48,8 @@ public final class ResourceClient: Sendable {
         configuration.redirectConfiguration = .disallow
         // The proxy's loopback is not ours.
         if origin.isLoopback { configuration.proxy = nil }
+        // The check sits in the pipeline of HTTP/1.
+        configuration.httpVersion = .http1Only
         configuration.refuseImpossibleStatuses()
         client = HTTPClient(configuration: configuration)
     }

@@ -64,6 +64,8 @@ extension LocalBroker {
         // The person has done their part: nothing that asks this process to end comes before the commit.
         let hold = SignalHold()
         defer { withExtendedLifetime(hold) {} }
+        // What was postponed may stop this process when the hold ends: nobody is to wait for its lease then.
+        defer { lease.release() }
         let stored = try await store(grant, plan)
         var outcome: RevocationResult?
         if let old = stored.oldGrant { outcome = await revoke(old) }

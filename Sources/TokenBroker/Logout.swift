@@ -40,7 +40,7 @@ struct TokenToRevoke: Sendable {
         guard entry.summary.source == nil, entry.summary.revocationEndpoint != nil,
             entry.secrets.fingerprint(.refreshToken) != nil,
             entry.secrets.fingerprint(.refreshToken)
-                != grant.refreshToken.map({ $0.withSecret { $0.withUnsafeBytes { TokenFingerprint(of: $0) } } })
+                != grant.refreshToken.map({ TokenFingerprint(of: $0) })
         else { return nil }
         try self.init(entry)
     }
