@@ -3,6 +3,8 @@
 SWIFT ?= swift
 PREFIX ?= /usr/local
 DESTDIR ?=
+# Tests at a time. All of them at once would hold one another up, and some watch the clock.
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 10
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 
 .PHONY: build demo test lint traits release install uninstall bench stress clean

@@ -14,7 +14,7 @@ public struct SecretBytes: ~Copyable, @unchecked Sendable {
     // exclusive access to the memory.
 
     /// How many may exist at once in a process.
-    public static let maximumCount = 1024
+    public static let maximumCount = 4096
     private static let live = Atomic<Int>(0)
 
     private let base: UnsafeMutableRawPointer

@@ -109,7 +109,7 @@ struct StandInTests {
             } catch { return error.code }
         }
         // Waits without sleeping: the stand-in's list of calls says when the child is in the middle of it.
-        while try !bus.calls().contains("OpenSession") { await Task.yield() }
+        try await eventually("the keyring is asked") { try bus.calls().contains("OpenSession") }
         let processes = try bus.leftovers()
         #expect(processes.count == 1)
         for process in processes {

@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCrypto
@@ -307,7 +308,7 @@ struct BrowserFlowTests {
 
     @Test func endsWhenTheTimeIsUp() async throws {
         let clock = StandingClock()
-        let run = try await login(clock: clock) { _, _ in await clock.advance(by: .seconds(300)) }
+        let run = try await login(clock: clock) { _, _ in try? await clock.advance(by: .seconds(300)) }
         #expect(run.error?.code == .loginRequired)
         #expect(run.error?.message.contains("300 s") == true)
     }
@@ -328,7 +329,7 @@ struct BrowserFlowTests {
         let seen = try #require(await prompts.next())
         if duringExchange {
             async let page = seen.callBack("code=c&state=\(seen.state)")
-            while script.requests.isEmpty { await Task.yield() }
+            try await eventually("a request is made") { !script.requests.isEmpty }
             task.cancel()
             #expect(await page.hasSuffix(CallbackPage.failure.html))
         } else {

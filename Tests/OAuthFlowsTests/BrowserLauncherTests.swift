@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import TestSupport
 import Testing
 import VaultAPI
 
@@ -86,7 +87,7 @@ struct BrowserLauncherTests {
             "REPORT": report.path,
         ])
         try launcher.launch(Self.url)
-        while !FileManager.default.fileExists(atPath: report.path) { await Task.yield() }
+        try await eventually("the browser has run") { FileManager.default.fileExists(atPath: report.path) }
         await listener.close()
 
         let lines = try String(contentsOf: report, encoding: .utf8).split(separator: "\n").map(String.init)

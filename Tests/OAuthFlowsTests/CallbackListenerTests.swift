@@ -169,7 +169,7 @@ struct CallbackListenerTests {
         try await withListener { listener, judge in
             let browser = try await CallbackClient(port: listener.port)
             await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
-            while judge.asked.withLock({ $0.isEmpty }) { await Task.yield() }
+            try await eventually("the callback is judged") { judge.asked.withLock({ !$0.isEmpty }) }
             await listener.finish(.failure)
             let answer = try await browser.answer()
             #expect(answer.hasPrefix("HTTP/1.1 400 "))
@@ -195,7 +195,7 @@ struct CallbackListenerTests {
             #expect(!judge.asked.withLock { $0.contains("code=good") })
             let browser = try await CallbackClient(port: listener.port)
             await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
-            while !judge.asked.withLock({ $0.contains("code=good") }) { await Task.yield() }
+            try await eventually("the callback is judged") { judge.asked.withLock({ $0.contains("code=good") }) }
         }
     }
 
@@ -305,12 +305,13 @@ struct CallbackListenerTests {
         try await withListener(limits: .init(headTime: .milliseconds(100))) { listener, judge in
             var browser = try await CallbackClient(port: listener.port)
             await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
-            while judge.asked.withLock({ $0.isEmpty }) {
-                await Task.yield()
-                guard !browser.isOpen, judge.asked.withLock({ $0.isEmpty }) else { continue }
+            try await eventually("the callback is judged") {
+                if !judge.asked.withLock({ $0.isEmpty }) { return true }
+                guard !browser.isOpen else { return false }
                 // The machine was too busy to write within the limit.
                 browser = try await CallbackClient(port: listener.port)
                 await browser.write(CallbackClient.get("/callback?code=good", port: listener.port))
+                return false
             }
             // Another connection, which says nothing, is ended: the limit has passed for both.
             let idle = try await CallbackClient(port: listener.port)
@@ -325,7 +326,7 @@ struct CallbackListenerTests {
         try await withListener(limits: .init(headTime: .seconds(600), connections: 16)) { listener, judge in
             let held = try await CallbackClient(port: listener.port)
             await held.write(CallbackClient.get("/callback?code=good", port: listener.port))
-            while judge.asked.withLock({ $0.isEmpty }) { await Task.yield() }
+            try await eventually("the callback is judged") { judge.asked.withLock({ !$0.isEmpty }) }
             var idle: [CallbackClient] = []
             for _ in 0..<300 { idle.append(try await CallbackClient(port: listener.port)) }
             let answer = try await CallbackClient.ask(

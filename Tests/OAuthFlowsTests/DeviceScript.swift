@@ -1,5 +1,6 @@
 import StrictJSON
 import Synchronization
+import TestSupport
 import VaultAPI
 import VaultCrypto
 
@@ -125,8 +126,8 @@ final class StandingClock: Clock {
     }
 
     /// Lets time pass once somebody sleeps.
-    func advance(by duration: Duration) async {
-        while state.withLock({ $0.sleepers.isEmpty }) { await Task.yield() }
+    func advance(by duration: Duration) async throws {
+        try await eventually("somebody sleeps") { state.withLock({ !$0.sleepers.isEmpty }) }
         let due = state.withLock { state in
             state.time += duration
             let due = state.sleepers.filter { $0.value.until <= state.time }

@@ -52,7 +52,9 @@ struct ProviderCatalogTests {
         func isSame<Word: CaseIterable & RawRepresentable>(_ words: [String], _: Word.Type) -> Bool
         where Word.RawValue == String { Set(words) == Set(Word.allCases.map(\.rawValue)) }
         #expect(isSame(ProviderPreset.authenticationMethods, ClientAuthenticationMethod.self))
-        #expect(isSame(ProviderPreset.quirkWords, TokenRequestQuirk.self))
+        // A preset says the comma as its `scope_separator`.
+        let quirks = ProviderPreset.quirkWords + [TokenRequestQuirk.commaSeparatedScope.rawValue]
+        #expect(isSame(quirks, TokenRequestQuirk.self))
         #expect(isSame(ProviderPreset.pkceWords, BrowserFlow.PKCERule.self))
         #expect(isSame(ProviderPreset.rotationWords, Rotation.self))
         #expect(isSame(ProviderPreset.redirectHosts, LoopbackRedirect.Host.self))

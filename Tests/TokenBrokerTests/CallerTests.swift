@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCore
@@ -71,7 +72,7 @@ struct CallerTests {
         let name = try await fixture.insert()
         fixture.server.state.withLock { $0.holdsNext = true }
         let caller = Task { try await fixture.token(name) }
-        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
         caller.cancel()
         fixture.server.state.withLock {
             $0.holdsNext = false
@@ -192,7 +193,7 @@ struct CallerTests {
             need.requiresRefresh = true
             return try await fixture.token(name, need)
         }
-        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
         let others = (0..<20).map { _ in Task { try await fixture.broker.token(for: name, fixture.need()) } }
         // Those that come too late to join are told the same.
         for _ in 0..<1000 { await Task.yield() }

@@ -205,7 +205,7 @@ extension BrokerFixture {
     fileprivate func spill(_ name: EntryName) async throws {
         server.state.withLock { $0.holdsNext = true }
         let caller = Task { await failure { _ = try await token(name) } }
-        while server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        try await eventually("the server is asked") { server.state.withLock({ $0.hold != nil }) }
         let lock = try Locked(database: "\(location.directory)/vault.sqlite")
         server.state.withLock {
             $0.holdsNext = false

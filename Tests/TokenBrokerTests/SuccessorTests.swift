@@ -1,4 +1,5 @@
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCore
@@ -65,10 +66,10 @@ struct SuccessorTests {
         let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
         fixture.server.state.withLock { $0.holdsNext = true }
         let first = Task { try await broker.token(for: name, fixture.need()).value.revealed }
-        while fixture.server.state.withLock({ $0.hold == nil }) { await Task.yield() }
+        try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
         fixture.server.state.withLock { $0.holdsNext = false }
         let second = Task { try await fixture.token(name) }
-        while fixture.time.waitCount == 0, fixture.server.requests == 0 { await Task.yield() }
+        try await eventually("the server is asked") { fixture.time.waitCount > 0 || fixture.server.requests > 0 }
         fixture.server.state.withLock { $0.hold?.resume() }
         #expect(try await first.value == "access-1")
         #expect(try await second.value == "access-1")
