@@ -34,6 +34,15 @@ public final class SpillFile: Sendable {
 
     /// Takes room at the first of `places` where there is some.
     static func prepare(_ places: [String], for entry: EntryID, recordBytes: Int) throws(VaultError) -> SpillFile {
+        // Whoever sent the token that the entry holds would send a spent one.
+        for path in places.map({ "\($0)/\(entry)" }) {
+            guard let left = try contents(of: path), SpilledRecord(left) != nil else { continue }
+            throw VaultError(
+                .unavailable,
+                "nothing was sent: \(path) holds newer tokens that this vault has not taken in",
+                hint: "vault doctor says why"
+            )
+        }
         var failures: [String] = []
         for (index, place) in places.enumerated() {
             let path = "\(place)/\(entry)"
@@ -57,9 +66,6 @@ public final class SpillFile: Sendable {
         do throws(FileError) { try PrivateFiles.makeDirectory(place) } catch { throw VaultError(error) }
         // Only what is known to hold nothing is removed: a holder that died before its server answered left it.
         let left = try contents(of: path)
-        if let left, SpilledRecord(left) != nil {
-            throw VaultError(.unavailable, "\(path): holds tokens that were not taken in yet")
-        }
         do throws(FileError) {
             if left != nil { try PrivateFiles.remove(path) }
             let file = try Descriptor.create(path)

@@ -39,8 +39,14 @@ extension Vault {
         if current.oldKey != nil { try await resumeRotation() }
         let listing = try await verify()
         try listing.requireSound()
-        // Tokens that a refresh could not store may lie in the session's directory, sealed under the key that goes.
-        if location.runtimeBase == nil, let entry = listing.entries.first(where: { $0.journal != nil }) {
+        for entry in listing.entries {
+            for place in spillPlaces { _ = try SpillFile.contents(of: "\(place)/\(entry.id)") }
+        }
+        // Tokens that a refresh could not store may lie in the session's directory, sealed under the key that goes. Where
+        // a server's answer is known not to have come, there are none.
+        if location.runtimeBase == nil,
+            let entry = listing.entries.first(where: { $0.journal.map { $0.sendBefore != 0 } ?? false })
+        {
             throw VaultError(
                 .unavailable,
                 "a refresh of \(entry.name) was begun and its end is not known; new tokens may lie in the directory that "

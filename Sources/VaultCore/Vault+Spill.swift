@@ -56,7 +56,6 @@ extension Vault {
 
     /// What is still in the places for spilled tokens although this vault has been opened, and what to do about it.
     public func spillFaults(_ listing: Listing) -> [VaultError] {
-        guard original == nil else { return [] }
         var faults: [VaultError] = []
         for place in spillPlaces {
             for name in Self.names(in: place).sorted() {
@@ -82,8 +81,10 @@ extension Vault {
                             VaultError(
                                 .unavailable,
                                 "\(path) holds tokens of \(entry?.name.description ?? "an entry") that could not be taken in "
-                                    + "yet: the vault cannot be written, or is older than they are",
-                                hint: "put the newer vault back, or: \(login)"
+                                    + (original.map { "here: they are for the vault \($0), of which this is a copy" }
+                                        ?? "yet: the vault cannot be written, or is older than they are"),
+                                hint: original.map { "vault list --vault \(shellQuoted($0))" }
+                                    ?? "put the newer vault back, or: \(login)"
                             )
                         )
                     } catch {
@@ -119,9 +120,12 @@ extension Vault {
             let isBehind = entry.summary.generation < spill.summary.generation
             // Only in the place of the token that was spent for it: any other was put there since. Where the server does
             // not rotate, the token is the same for ever; so the journal must stand still, or be gone because the
-            // vault was put back to a copy from before it.
+            // vault was put back to a copy from before it, or because somebody who did not see the file has spent the
+            // token again and was refused.
+            var isRefused = false
+            if case .reauthorizationRequired = entry.summary.state { isRefused = true }
             guard entry.secrets.fingerprint(.refreshToken)?.bytes == spilled.spent,
-                isBehind || entry.summary.journal?.spent == spilled.spent
+                isBehind || isRefused || entry.summary.journal?.spent == spilled.spent
             else { return isBehind ? .ahead : .settled }
             var adopted = spill.summary
             adopted.name = name

@@ -82,8 +82,8 @@ struct BrowserFlowTests {
         do { result = .success(try await flow.grant(asking: screen.interaction)) } catch { result = .failure(error) }
         let seen = screen.prompts.first.map { Seen($0) }
         if let seen {
-            #expect(await !CallbackClient.isListening(seen.port), "the port is still open")
-            #expect(await !CallbackClient.isListening(seen.port, host: "::1"), "the port is still open")
+            #expect(await CallbackClient.isDeaf(seen.port), "the port is still open")
+            #expect(await CallbackClient.isDeaf(seen.port, host: "::1"), "the port is still open")
         }
         await acting.withLock { $0 }?.value
         return Run(result: result, script: script, screen: screen, seen: seen)
@@ -142,7 +142,7 @@ struct BrowserFlowTests {
                 #expect(try outcome.get().tokenType == "DPoP")
             } else if case .failure(let error) = outcome {
                 #expect(error.code == .unsafe)
-                #expect(error.message.contains(type) && error.hint?.contains("--dpop") == true)
+                #expect(error.message.contains(type) && error.hint?.contains("--no-dpop") == true)
             } else {
                 Issue.record("\(type) was taken")
             }
@@ -336,8 +336,8 @@ struct BrowserFlowTests {
             task.cancel()
         }
         #expect(await task.value?.code == .interrupted)
-        #expect(await !CallbackClient.isListening(seen.port))
-        #expect(await !CallbackClient.isListening(seen.port, host: "::1"))
+        #expect(await CallbackClient.isDeaf(seen.port))
+        #expect(await CallbackClient.isDeaf(seen.port, host: "::1"))
     }
 
     // MARK: - Before the browser

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOPosix
+import TestSupport
 
 /// A visitor of the listener that writes bytes as they are and reads until the end.
 final class CallbackClient: Sendable {
@@ -68,5 +69,15 @@ final class CallbackClient: Sendable {
         guard let client = try? await CallbackClient(port: port, host: host) else { return false }
         await client.close()
         return true
+    }
+
+    /// Whether soon nobody listens there any more.
+    ///
+    /// Not at once: a program that another test is just starting has this process's sockets until it is executed.
+    static func isDeaf(_ port: Int, host: String = "127.0.0.1") async -> Bool {
+        let isClosed: Void? = try? await eventually("\(host):\(port) is closed") {
+            await !isListening(port, host: host)
+        }
+        return isClosed != nil
     }
 }

@@ -138,7 +138,11 @@ struct SpillTests {
         let (fixture, name) = try await spilled()
         let path = try await fixture.spill(of: name)
         chmod(path, 0o640)
+        #expect(await failure { _ = try await fixture.vault.prepareRotation() }?.code == .unsafe)
+        chmod(path, 0o600)
         let prepared = try await fixture.vault.prepareRotation()
+        // And one that comes to be unreadable only now: both keys are kept.
+        chmod(path, 0o640)
         let cheap = PasswordHash(passes: 1, memoryBytes: 8192)
         let error = await failure {
             try await fixture.vault.rotate(prepared, issuesRecoveryCode: false, derivation: cheap)
@@ -150,6 +154,19 @@ struct SpillTests {
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
         #expect(try await !ClosedVault.open(fixture.location).isRotating)
+    }
+
+    /// Somebody with another state directory sees no spill file, and sends the spent token.
+    @Test func takesTokensInAfterSomebodyElseWasRefused() async throws {
+        let (fixture, name) = try await spilled()
+        let other = try await fixture.reopened(state: "elsewhere")
+        fixture.time.advance(seconds: 60)
+        let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
+        let error = await failure { _ = try await broker.token(for: name, fixture.need()) }
+        #expect(error?.code == .loginRequired)
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try await vault.summary(of: name).state == .active)
     }
 
     @Test func setsAsideWhatDoesNotOpen() async throws {
@@ -181,10 +198,13 @@ struct SpillTests {
         try fixture.put(database, at: "\(location.directory)/vault.sqlite")
         let copy = try await Vault.open(location, with: BrokerFixture.custodians(fixture.directory))
         #expect(copy.original == fixture.location.directory)
-        let leased = try await copy.lease(name)
-        let spill = try await leased.prepareSpill()
-        spill.discard()
-        leased.release()
+        let broker = LocalBroker(copy, http: fixture.server, clock: fixture.time.clock)
+        fixture.time.advance(seconds: 60)
+        let sent = fixture.server.requests
+        // What it holds is spent.
+        #expect(await failure { _ = try await broker.token(for: name, fixture.need()) }?.code == .unavailable)
+        #expect(fixture.server.requests == sent)
+        #expect(copy.spillFaults(try await copy.list()).count == 1)
         #expect(FileManager.default.contents(atPath: path) == kept)
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")

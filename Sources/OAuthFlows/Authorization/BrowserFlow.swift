@@ -117,6 +117,9 @@ package struct BrowserFlow: AuthorizationFlow {
             interaction.note("the authorization server does not say that it supports PKCE; it is used all the same")
         default: break
         }
+        if scopes != options.scopes {
+            interaction.note("the server does not list the scope offline_access, so it is not asked for")
+        }
         return endpoint
     }
 

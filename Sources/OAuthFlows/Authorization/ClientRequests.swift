@@ -41,7 +41,7 @@ package struct ClientRequests: Sendable {
                 .unsafe,
                 "a token bound to a key was asked for, and the token endpoint gave one of the type \(grant.tokenType); "
                     + "nothing was stored",
-                hint: "log in without --dpop, if a token will do that whoever has it can use"
+                hint: "log in with --no-dpop, if a token will do that whoever has it can use"
             )
         }
         return grant

@@ -83,7 +83,7 @@ final class LoginGate: Sendable {
         guard isFirst else { return }
         note(
             "a program of another user (uid \(id)) connected to the port of this login, and was turned away; still waiting "
-                + "for your browser: if it runs as that user, paste the address that it comes back to"
+                + "for your browser: if it runs as that user, paste the address that it comes back to (without a terminal, with --paste)"
         )
     }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Providers
 internal import VaultAPI
 
 /// What a login can be told; precedence over settings, presets and what an entry has.
@@ -66,8 +67,11 @@ struct LoginOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The device authorization endpoint.", valueName: "url"))
     var deviceURL: String?
 
-    @Flag(help: "Bind the tokens to a key that stays in the vault (DPoP).")
-    var dpop = false
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Bind the tokens to a key that stays in the vault (DPoP); by default as the grant that is replaced was."
+    )
+    var dpop: Bool?
 
     @Flag(help: "Accept a server that does not list PKCE with S256.")
     var pkceUnadvertised = false
@@ -139,13 +143,13 @@ extension LoginOptions {
 
     /// Fills in what an earlier login at the same server was told, where this one is told nothing.
     ///
-    /// - Parameter keepsScopes: Whether scopes are said elsewhere.
-    mutating func recall(_ words: [String], keepsScopes: Bool) {
+    /// - Parameter settings: What the user has written down, which comes before what is remembered.
+    mutating func recall(_ words: [String], after settings: LoginSettings?) {
         guard let earlier = Self.earlier(words) else { return }
         if !device, !browser, !clientCredentials { (device, browser) = (earlier.device, earlier.browser) }
-        if scopes.isEmpty, !keepsScopes { scopes = earlier.scopes }
-        noResource = noResource || resource == nil && earlier.noResource
-        deviceURL = deviceURL ?? earlier.deviceURL
+        if scopes.isEmpty, settings?.scopes == nil { scopes = earlier.scopes }
+        if resource == nil, settings?.resource == nil { noResource = noResource || earlier.noResource }
+        if settings?.deviceURL == nil { deviceURL = deviceURL ?? earlier.deviceURL }
         pkceUnadvertised = pkceUnadvertised || earlier.pkceUnadvertised
         exchange = exchange || earlier.exchange
         port = port ?? earlier.port

@@ -34,7 +34,7 @@ struct LoginResolution {
         var server = found.server
         // "Client credentials and tokens belong to an issuer": what the entry has is for the server that gave it.
         let old = known.flatMap { isGranted($0.summary, by: found) ? $0 : nil }
-        options.recall(old?.summary.loginOptions ?? [], keepsScopes: settings?.scopes != nil)
+        options.recall(old?.summary.loginOptions ?? [], after: settings)
         if let url = options.deviceURL {
             server.deviceAuthorizationEndpoint = try EndpointURL(url, as: "the device authorization endpoint")
         }
@@ -58,8 +58,7 @@ struct LoginResolution {
             client.quirks.remove(.commaSeparatedScope)
         }
         let resource = options.noResource ? nil : options.resource ?? settings?.resource ?? old?.summary.resource
-        // Tokens that are bound to a key are replaced by such, asked for or not.
-        let isBound = options.dpop || old?.summary.holds.contains(.dpopKey) == true
+        let isBound = options.dpop ?? old?.summary.holds.contains(.dpopKey) ?? false
         let dpopKey = isBound ? DPoPKey() : nil
 
         var request = TokenRequest(endpoint: tokenEndpoint, client: client)

@@ -16,6 +16,7 @@ import time
 import urllib.parse
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 from drive_login import is_callback
@@ -84,8 +85,12 @@ def main():
                     browser.save_screenshot(options.screenshot)
                     sys.exit(f"browser_login: still at {urllib.parse.urlsplit(browser.current_url).path}: "
                              f"{browser.find_element(By.TAG_NAME, 'body').text[:500]}")
-                if not step(browser, options.user, options.password, options.deny):
-                    time.sleep(0.1)
+                try:
+                    if not step(browser, options.user, options.password, options.deny):
+                        time.sleep(0.1)
+                except StaleElementReferenceException:
+                    # The page it was on is gone: the browser went on by itself.
+                    continue
             text = browser.find_element(By.TAG_NAME, "body").text
             browser.save_screenshot(options.screenshot)
             print(json.dumps({
