@@ -95,7 +95,7 @@ extension EntrySummary {
                 .configuration,
                 "\(name) is bound to a key, and the server gave a token of the type \(tokenType), which whoever "
                     + "steals it can use",
-                hint: "vault token \(name.name) --refresh asks again; vault login \(name.name) --no-dpop makes a grant that is not bound"
+                hint: "vault token \(name.name) --refresh asks again; vault login \(name.name) --no-dpop unbinds it"
             )
         }
         throw VaultError(

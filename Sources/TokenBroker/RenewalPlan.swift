@@ -34,7 +34,7 @@ struct RenewalPlan: Sendable {
             throw VaultError(
                 .configuration,
                 "\(summary.name) does not say where it is refreshed: it has no token endpoint",
-                hint: "log in again: vault login \(summary.name.name); or import it with --token-url URL"
+                hint: "vault login \(summary.name.name) --issuer URL --client-id ID; or import it with --token-url"
             )
         }
         var request = TokenRequest(
@@ -56,7 +56,7 @@ extension OAuthClient {
             throw VaultError(
                 .configuration,
                 "\(summary.name) does not say which client it was granted to: it has no client id",
-                hint: "log in again: vault login \(summary.name.name); or import it with --client-id ID"
+                hint: "vault login \(summary.name.name) --client-id ID; or import it with --client-id"
             )
         }
         let secret = try secrets.shared(.clientSecret)

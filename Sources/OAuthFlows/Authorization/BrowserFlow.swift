@@ -101,7 +101,8 @@ package struct BrowserFlow: AuthorizationFlow {
             throw VaultError(
                 .configuration,
                 "the authorization server has no authorization endpoint",
-                hint: "name it, or log in by another flow"
+                hint:
+                    "name the server with --issuer URL, write auth_url into oauth/NAME.yaml, or log in by another flow"
             )
         }
         switch (server.codeChallengeMethods, options.pkce) {

@@ -1,4 +1,5 @@
 internal import AsyncHTTPClient
+internal import Glibc
 internal import NIOCore
 internal import NIOHTTP1
 internal import NIOPosix
@@ -309,7 +310,9 @@ private func sentence(for error: any Error, of request: HTTPRequest) -> String {
 
 private func reason(_ error: any Error) -> String {
     switch error {
-    case let error as IOError: return error.description
+    case let error as IOError:
+        let text = String(cString: strerror(error.errnoCode))
+        return text.prefix(1).lowercased() + text.dropFirst()
     case is ImpossibleStatus: return "the answer has a status that HTTP does not know"
     case is HTTPParserError: return "the answer is no HTTP, or was cut off"
     case ChannelError.connectTimeout: return "the connection timed out"

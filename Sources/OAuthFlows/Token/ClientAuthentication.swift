@@ -66,7 +66,7 @@ private func append(_ secret: SharedSecret, encoded: Bool, to buffer: inout Secr
 
 /// What would not arrive as it is, or would arrive as a line of its own.
 private func checkCredentials(of client: OAuthClient) throws(VaultError) {
-    let hint = "correct it in the entry's settings"
+    let hint = "vault login NAME --client-id ID --client-secret-file FILE sets them anew"
     guard !client.id.isEmpty else { throw VaultError(.configuration, "the client has no id", hint: hint) }
     guard client.id.unicodeScalars.allSatisfy({ !isUnprintable($0) }) else {
         throw VaultError(.configuration, "the client id holds a control character", hint: hint)

@@ -155,6 +155,7 @@ struct Unlocking {
     private static func lockedHint(_ kinds: [SlotKind]) -> String {
         let typed = [SlotKind.passphrase, .secretServiceAndPassphrase, .recoveryCode].filter(kinds.contains)
         guard !typed.isEmpty else {
+            guard kinds.contains(.secretService) else { return "bring the key file back to where it was" }
             return "unlock the keyring on the desktop, then run it again; vault status shows what is in the way"
         }
         let desktop = kinds.contains(.secretService) ? "unlock the keyring on the desktop, or " : ""

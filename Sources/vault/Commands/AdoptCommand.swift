@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import PrivateFiles
 internal import TokenImport
 internal import VaultAPI
 internal import VaultCore
@@ -45,6 +46,14 @@ struct AdoptCommand: AsyncParsableCommand {
         _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true)
         let current = try await vault.summary(of: summary.name)
         guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else { return }
+        guard current.tokenEndpoint != nil, current.clientID != nil else {
+            throw VaultError(
+                .configuration,
+                "\(current.name) does not say where, or by which client, it is refreshed, and \(source.path) is what its "
+                    + "owner does that with; nothing was changed",
+                hint: "vault import \(shellQuoted(source.path)) --token-url URL --client-id ID, and then adopt it"
+            )
+        }
         do throws(VaultError) {
             try context.confirm(
                 "\(source.path) still holds the grant of \(name). Take it out of that file?",

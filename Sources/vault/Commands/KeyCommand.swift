@@ -168,6 +168,9 @@ struct KeyCommand: AsyncParsableCommand {
                 if confirmation.yes {
                     Diagnostics.warn("these slots go, because their secret was not presented: \(names)")
                 }
+                if prepared.replacesRecoveryCode, !issuesCode, recovery.isWanted {
+                    context.note("--recovery-code-file FILE makes a new recovery code in place of the old one")
+                }
             }
             try context.confirm(question, confirmation)
             try await vault.rotate(prepared, issuesRecoveryCode: issuesCode, derivation: kdf.parameters)

@@ -247,7 +247,7 @@ struct LoginResolution {
             throw VaultError(
                 .configuration,
                 "\(preset?.title ?? "the server") needs a client of your own, and no client id is given",
-                hint: "\(page)vault login \(name.name) --client-id ID"
+                hint: page + TypedCommand.with("--client-id", "ID")
             )
         }
         let isOld = id == old?.summary.clientID
