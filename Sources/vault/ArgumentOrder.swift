@@ -40,4 +40,17 @@ enum ArgumentOrder {
         // A bare `vault --version` or `vault --json` has no command to move anything behind.
         return rest + globals + arguments[index...]
     }
+
+    /// The options among them that say which vault is meant.
+    static func place(_ arguments: [String]) -> [String] {
+        var place: [String] = []
+        var rest = arguments.prefix { $0 != "--" }
+        while let argument = rest.popFirst() {
+            guard let name = ["--vault", "--profile"].first(where: { argument == $0 || argument.hasPrefix("\($0)=") })
+            else { continue }
+            place.append(argument)
+            if argument == name, let value = rest.popFirst() { place.append(value) }
+        }
+        return place
+    }
 }

@@ -72,10 +72,12 @@ enum Diagnostics {
         let fallbacks: [VaultError.Code: String] = [
             .locked: "run it in a terminal, or give --passphrase-file FILE", .loginRequired: "vault login NAME",
         ]
-        if let hint = error.hint ?? fallbacks[error.code] { write("vault: hint: \(oneLine(hint))\n") }
+        if let hint = error.hint ?? fallbacks[error.code] {
+            write("vault: hint: \(oneLine(TypedCommand.inSameVault(hint)))\n")
+        }
     }
 
-    static func note(_ text: String) { write("vault: note: \(oneLine(text))\n") }
+    static func note(_ text: String) { write("vault: note: \(oneLine(TypedCommand.inSameVault(text)))\n") }
 
     static func warn(_ text: String) { write("vault: warning: \(oneLine(text))\n") }
 

@@ -187,6 +187,16 @@ struct EntryTests {
         fail(try home.vault("remove", "static:a", "--yes"), 4)
     }
 
+    @Test func namesTheVaultInEveryCommandThatAHintGives() throws {
+        fail(try home.vault("token", "a", "--profile", "other"), 4, "vault --profile other init\n")
+        fail(
+            try home.vault("--vault=" + home.path("none"), "token", "a"),
+            4,
+            "vault --vault=\(home.path("none")) init\n"
+        )
+        #expect(!fail(try home.vault("token", "a"), 4).notes.contains("--profile"))
+    }
+
     // MARK: Names
 
     @Test(arguments: [

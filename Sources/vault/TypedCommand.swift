@@ -1,3 +1,4 @@
+internal import ArgumentParser
 internal import PrivateFiles
 internal import VaultAPI
 
@@ -10,6 +11,21 @@ enum TypedCommand {
     /// The same with further arguments.
     static func with(_ further: String...) -> String {
         (["vault"] + (CommandLine.arguments.dropFirst() + further).map(quoted)).joined(separator: " ")
+    }
+
+    /// The text with the vault that was named in each command it gives: the same command without it is about another
+    /// vault.
+    ///
+    /// Not in `vault restore`, which brings a backup into a vault of its own.
+    static func inSameVault(_ text: String) -> String {
+        let place = ArgumentOrder.place(Array(CommandLine.arguments.dropFirst())).map(quoted).joined(separator: " ")
+        let names = VaultCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
+            .filter { $0 != RestoreCommand.configuration.commandName }
+        // A command as it was typed names its vault already.
+        guard !place.isEmpty, !text.contains(place),
+            let command = try? Regex("\\bvault (?=(?:\(names.joined(separator: "|")))\\b)")
+        else { return text }
+        return text.replacing(command, with: "vault \(place) ")
     }
 
     private static func quoted(_ argument: String) -> String {
