@@ -262,7 +262,9 @@ struct RefreshTransaction: Sendable {
             kind: kind,
             reason: reason
         )
-        try await leased.update { (summary, _) throws(VaultError) in
+        try await leased.update { (summary, secrets) throws(VaultError) in
+            // Of a grant that somebody elsewhere has refreshed meanwhile this attempt says nothing.
+            if let spent = attempt.spent, secrets.fingerprint(.refreshToken) != spent { return }
             // What an earlier request left unknown stays unknown, whatever became of this one.
             var journal = attempt.journalBefore
             if kind == .lost, let standing = summary.journal {
@@ -276,6 +278,7 @@ struct RefreshTransaction: Sendable {
             if failure.unclear >= Self.unclearUntilSuspect, summary.state == .active { summary.state = .suspect }
         }
         let entry = try await leased.read()
+        if let token = try usable(entry) { return token }
         return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: now))
     }
 

@@ -173,6 +173,8 @@ final class ScriptedServer: HTTPExchange {
         var answersLost = 0
         var hold: CheckedContinuation<Void, Never>?
         var holdsNext = false
+        /// What happens between the journal and the request; once.
+        var beforeSending: (@Sendable () async -> Void)?
     }
 
     let state = Mutex(State())
@@ -185,6 +187,7 @@ final class ScriptedServer: HTTPExchange {
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
         let behaviour = state.withLock { $0.script.isEmpty ? .rotate : $0.script.removeFirst() }
         if behaviour == .neverSend { throw HTTPFailure(wasSent: false, "connection refused") }
+        await state.withLock { $0.beforeSending.take() }?()
         do { try request.beforeSending?() } catch { throw HTTPFailure(wasSent: false, "\(error)") }
         let form = request.body?.revealed ?? ""
         let token = form.split(separator: "&").first { $0.hasPrefix("refresh_token=") }?.dropFirst(14) ?? ""

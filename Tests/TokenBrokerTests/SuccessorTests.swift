@@ -58,6 +58,39 @@ struct SuccessorTests {
         #expect(fixture.time.waitCount == 0)
     }
 
+    /// "A holder … stopped before sending and woken after its lease expired".
+    @Test func sendsNothingWhenItWakesTooLate() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        fixture.server.state.withLock { $0.beforeSending = { fixture.time.advance(seconds: 15) } }
+        let error = await failure { _ = try await fixture.token(name) }
+        #expect(error?.code == .temporary && error?.message.contains("too much time passed") == true)
+        #expect(fixture.server.requests == 0)
+        #expect(try await fixture.vault.summary(of: name).journal == nil)
+        fixture.time.advance(seconds: 24)
+        #expect(try await fixture.token(name) == "access-1")
+    }
+
+    @Test func takesWhatASuccessorElsewhereGotWhileItWasStopped() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let other = try await fixture.reopened(state: "elsewhere")
+        let successor = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
+        let got = Mutex<String?>(nil)
+        fixture.server.state.withLock {
+            $0.beforeSending = {
+                let token = try? await successor.token(for: name, fixture.need()).value.revealed
+                got.withLock { $0 = token }
+            }
+        }
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(got.withLock { $0 } == "access-1")
+        #expect(fixture.server.requests == 1)
+        #expect(try await fixture.refreshToken(of: name) == "refresh-1")
+        let summary = try await fixture.vault.summary(of: name)
+        #expect(summary.state == .active && summary.journal == nil && summary.refreshFailure == nil)
+    }
+
     @Test func takesTheTokenOfAHolderElsewhere() async throws {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert()
