@@ -78,6 +78,19 @@ public struct Descriptor: ~Copyable, Sendable {
         return count
     }
 
+    /// Reads up to `longest` bytes from the current position; fewer only where the file ends before.
+    public func read(upTo longest: Int) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: longest)
+        var failure: FileError?
+        let count = bytes.withUnsafeMutableBytes { buffer in
+            do throws(FileError) { return try read(into: buffer) } catch { failure = error }
+            return 0
+        }
+        if let failure { throw failure }
+        bytes.removeLast(longest - count)
+        return bytes
+    }
+
     /// Writes all of `bytes` at the current position.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {
         var written = 0

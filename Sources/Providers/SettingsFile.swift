@@ -23,16 +23,10 @@ enum SettingsFile {
             guard status.kind == .regular else { throw unusable(path, "is \(status.kind.rawValue), expected a file") }
             try requireOwn(status, path)
             guard status.size <= longest else { throw tooLong(path, Int(status.size)) }
-            var bytes = [UInt8](repeating: 0, count: longest + 1)
-            var failure: FileError?
-            let count = bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) { return try descriptor.read(into: buffer) } catch { failure = error }
-                return 0
-            }
-            if let failure { throw failure }
+            let bytes = try descriptor.read(upTo: longest + 1)
             // It may have grown since its length was asked for.
-            guard count <= longest else { throw tooLong(path, count) }
-            return (Array(bytes.prefix(count)), status.mode & 0o044 != 0)
+            guard bytes.count <= longest else { throw tooLong(path, bytes.count) }
+            return (bytes, status.mode & 0o044 != 0)
         } catch {
             if error.code == .absent { return nil }
             throw VaultError(error, path)

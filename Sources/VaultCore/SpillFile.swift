@@ -89,16 +89,7 @@ public final class SpillFile: Sendable {
         if lstat(path, &status) != 0, errno == ENOENT || errno == ENOTDIR { return nil }
         do throws(FileError) {
             let file = try PrivateFiles.open(path)
-            var bytes = [UInt8](repeating: 0, count: min(Int(try file.status().size), longest))
-            var failure: FileError?
-            let count = bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) { return try file.read(into: buffer) } catch {
-                    failure = error
-                    return 0
-                }
-            }
-            if let failure { throw failure }
-            return Array(bytes.prefix(count))
+            return try file.read(upTo: min(Int(try file.status().size), longest))
         } catch {
             guard error.code != .absent else { return nil }
             let cause = VaultError(error)

@@ -47,16 +47,7 @@ struct VaultPlace {
     private func recorded() -> String? {
         do throws(FileError) {
             let file = try PrivateFiles.open(record)
-            var bytes = [UInt8](repeating: 0, count: Self.longestPath)
-            var failure: FileError?
-            let count = bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) { return try file.read(into: buffer) } catch {
-                    failure = error
-                    return 0
-                }
-            }
-            if let failure { throw failure }
-            return String(validating: bytes.prefix(count), as: UTF8.self)
+            return String(validating: try file.read(upTo: Self.longestPath), as: UTF8.self)
         } catch {
             return nil
         }

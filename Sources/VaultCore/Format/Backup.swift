@@ -80,16 +80,9 @@ enum Backup {
         /// - Throws: `.damaged` where the file ends before.
         mutating func read(_ count: Int) throws(VaultError) -> [UInt8] {
             guard count <= RecordLimits.recordBytes else { throw damage("has an impossible length") }
-            var bytes = [UInt8](repeating: 0, count: count)
-            var failure: FileError?
-            let got = bytes.withUnsafeMutableBytes { buffer in
-                do throws(FileError) { return try file.read(into: buffer) } catch {
-                    failure = error
-                    return 0
-                }
-            }
-            if let failure { throw VaultError(failure) }
-            guard got == count else { throw damage("is cut short") }
+            let bytes: [UInt8]
+            do throws(FileError) { bytes = try file.read(upTo: count) } catch { throw VaultError(error) }
+            guard bytes.count == count else { throw damage("is cut short") }
             position += count
             return bytes
         }
