@@ -14,8 +14,8 @@ internal import VaultCrypto
 /// request was read: for a refresh token, that is the difference between "try again" and "log in again". So none is
 /// kept, and no request is sent twice. The event loops are the process's own, so a client costs no thread.
 package struct AsyncHTTPExchange: HTTPExchange {
-    private let trust: TrustedCertificates
-    private let proxy: ProxySettings?
+    let trust: TrustedCertificates
+    let proxy: ProxySettings?
 
     /// Reads `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`, which neither AsyncHTTPClient nor NIOSSL does.
     ///
