@@ -180,6 +180,10 @@ struct LayoutTests {
         summary.quirks = ["quirk"]
         summary.hosts = ["host"]
         summary.loginOptions = ["--device", "--port=1"]
+        summary.registeredRedirect = "registered_redirect"
+        summary.clientSecretExpiresAt = time
+        summary.endpointReach = "endpoint_reach"
+        summary.authorizations = 3
         summary.journal = RefreshJournal(
             spent: Array(1...32),
             startedAt: time,
@@ -211,7 +215,7 @@ struct LayoutTests {
         for name in [
             "provider", "issuer", "account", "token_type", "authorization_endpoint", "token_endpoint",
             "revocation_endpoint",
-            "client_id", "client_authentication", "resource", "grant_type",
+            "client_id", "client_authentication", "resource", "grant_type", "registered_redirect", "endpoint_reach",
         ] {
             #expect(fields[name] as? String == name)
         }
@@ -219,13 +223,16 @@ struct LayoutTests {
         #expect(fields["scope"] as? [String] == ["scope", "more"])
         #expect(fields["quirk"] as? [String] == ["quirk"] && fields["host"] as? [String] == ["host"])
         #expect(fields["login_option"] as? [String] == ["--device", "--port=1"])
+        #expect(fields["authorizations"] as? Int == 3)
         let journal = fields["journal"] as? [String: Any]
         #expect(journal?["spent"] as? String == hexadecimal(Array(1...32)))
         #expect(journal?["send_before"] as? Int == 6 && journal?["lost_answers"] as? Int == 7)
         let failure = fields["refresh_failure"] as? [String: Any]
         #expect(failure?["count"] as? Int == 8 && failure?["unclear"] as? Int == 9 && failure?["kind"] as? Int == 2)
         #expect(failure?["reason"] as? String == "reason" && failure?["retry_seconds"] as? Int == 1_893_456_000)
-        for name in ["expiry", "issued_at", "created_at", "updated_at", "refreshed_at"] {
+        for name in [
+            "expiry", "issued_at", "created_at", "updated_at", "refreshed_at", "client_secret_expires_at",
+        ] {
             #expect(fields[name] as? [String: Int] == ["seconds": 1_893_456_000, "nanoseconds": 5], "\(name)")
         }
         let source = fields["source"] as? [String: Any]

@@ -26,6 +26,10 @@ struct SummaryCodingTests {
         entry.resource = "https://api.example"
         entry.rotation = .always
         entry.loginOptions = ["--device", "--port=8123", "--scope=a"]
+        entry.registeredRedirect = "http://127.0.0.1:8123/callback"
+        entry.clientSecretExpiresAt = Timestamp(seconds: 1_900_000_000)
+        entry.endpointReach = "world"
+        entry.authorizations = 2
         entry.source = EntrySource(path: "/home/ü/a b", sha256: Array(0..<32), pointer: "/a~1b/0", format: "codex")
         entry.holds = [.accessToken, .secret]
         entry.metadata = ["a": "b", "": "", "ключ": "значение"]

@@ -55,6 +55,16 @@ public struct EntrySummary: Hashable, Sendable {
     public var hosts: [String] = []
     /// What the next login is to be told too and no other field says, as words of the command line: `--device`.
     public var loginOptions: [String] = []
+    /// The redirect URI with which a login registered the client (RFC 7591 §2); `nil` for a client that is registered
+    /// otherwise.
+    public var registeredRedirect: String?
+    /// When the client secret runs out (RFC 7591 §3.2.1, `client_secret_expires_at`); `nil` for never.
+    public var clientSecretExpiresAt: Timestamp?
+    /// From how far away the server's endpoints must be reachable, in the words of the flows, where they were found by a
+    /// URL that everybody reaches.
+    public var endpointReach: String?
+    /// How many times a person has authorised for this resource, the login included; 0 where nothing counts.
+    public var authorizations: UInt8 = 0
 
     /// A refresh that was begun and whose end nobody recorded.
     public var journal: RefreshJournal?

@@ -9,6 +9,7 @@ extension EntrySummary {
         case authorizationEndpoint, tokenEndpoint, revocationEndpoint, clientID, clientAuthentication, resource
         case rotation, source, holds, metadata
         case grantType, quirk, host, journal, refreshedAt, refreshFailure, loginOption
+        case registeredRedirect, clientSecretExpiresAt, endpointReach, authorizations
     }
 
     /// The fields, those of a newer version at the end.
@@ -69,6 +70,10 @@ extension EntrySummary {
         add(.refreshedAt, refreshedAt)
         if let refreshFailure { writer.append(Field(tag: Tag.refreshFailure.rawValue, bytes: refreshFailure.encoded)) }
         for word in loginOptions { add(.loginOption, word) }
+        add(.registeredRedirect, registeredRedirect)
+        add(.clientSecretExpiresAt, clientSecretExpiresAt)
+        add(.endpointReach, endpointReach)
+        if authorizations > 0 { writer.append(Field(tag: Tag.authorizations.rawValue, bytes: [authorizations])) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -110,6 +115,11 @@ extension EntrySummary {
         case .updatedAt: return Self.set(&updatedAt, Self.time(bytes))
         case .source: return Self.set(&source, EntrySource(encoded: bytes))
         case .refreshedAt: return Self.set(&refreshedAt, Self.time(bytes))
+        case .clientSecretExpiresAt: return Self.set(&clientSecretExpiresAt, Self.time(bytes))
+        case .authorizations:
+            guard bytes.count == 1 else { return false }
+            authorizations = bytes[0]
+            return true
         case .journal: return Self.set(&journal, RefreshJournal(encoded: bytes))
         case .refreshFailure: return Self.set(&refreshFailure, RefreshFailure(encoded: bytes))
         case .holds:
@@ -151,6 +161,8 @@ extension EntrySummary {
         case .quirk: quirks.append(text)
         case .host: hosts.append(text)
         case .loginOption: loginOptions.append(text)
+        case .registeredRedirect: registeredRedirect = text
+        case .endpointReach: endpointReach = text
         default: return false
         }
         return true
