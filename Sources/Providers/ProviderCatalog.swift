@@ -13,28 +13,11 @@ package struct ProviderCatalog: Sendable {
     /// - Throws: `.configuration` naming file, line and field, `.unsafe` for a file or directory others may write,
     ///   `.unavailable` if one cannot be read.
     package init(userDirectory directory: String? = nil) throws(VaultError) {
-        var presets: [String: ProviderPreset] = [:]
-        // JSON is YAML, so one reader serves both.
-        let embedded = try YAMLMap(PackageResources.presets_json, subject: "the presets of this program")
-        for map in try embedded.maps("providers") {
-            let preset = try ProviderPreset(map)
-            presets[preset.name] = preset
-        }
-        for file in try directory.map(SettingsFile.names) ?? [] {
-            let path = "\(directory ?? "")/\(file)"
-            let parts = file.split(separator: ".", omittingEmptySubsequences: false)
-            guard parts.count == 2, ["yaml", "yml"].contains(parts[1]) else { continue }
-            let name = String(parts[0])
-            guard parts[1] == "yaml", ProviderPreset.isName(name) else {
-                throw VaultError(
-                    .configuration,
-                    "\(printable(path)): is not called NAME.yaml, with lower-case letters, digits and - in NAME"
-                )
-            }
-            guard let read = try SettingsFile.read(path) else { continue }
-            presets[name] = try ProviderPreset(YAMLMap(read.bytes, subject: path), fileName: name)
-        }
-        self.presets = presets
+        presets = try ProviderPreset.all(
+            embedded: PackageResources.presets_json,
+            under: "providers",
+            userDirectory: directory
+        )
     }
 
     /// Every name, sorted.

@@ -1,6 +1,6 @@
 internal import VaultAPI
 
-extension ProviderPreset {
+extension ProviderPreset: CatalogEntry {
     private static let fields = [
         "name", "title", "parameters", "issuer", "metadata_url", "authorization_endpoint", "token_endpoint",
         "revocation_endpoint", "device_authorization_endpoint", "pushed_authorization_request_endpoint", "client_id",
@@ -23,16 +23,9 @@ extension ProviderPreset {
     /// Reads what `Schemas/provider.schema.json` describes.
     ///
     /// - Parameter fileName: The name the file gives it, which its own must then be.
-    init(_ map: YAMLMap, fileName: String? = nil) throws(VaultError) {
+    init(_ map: YAMLMap, fileName: String?) throws(VaultError) {
         try map.requireKnown(Self.fields)
-        let name = try map.text("name") ?? fileName
-        guard let name else { throw map.fault("name", "is missing") }
-        guard Self.isName(name) else {
-            throw map.fault("name", "is no provider's name: lower-case letters, digits and - , 64 at most")
-        }
-        guard fileName == nil || name == fileName else {
-            throw map.fault("name", "is not the file's name without .yaml")
-        }
+        let name = try Self.name(map, fileName: fileName)
         self.init(name: name, title: try map.text("title") ?? name)
         parameters = try Self.parameters(map)
         try readEndpoints(map)
@@ -42,15 +35,6 @@ extension ProviderPreset {
         registrationPage = try map.text("registration_page")
         resourceHosts = try map.texts("resource_hosts") ?? []
         try requireKnownParameters(map)
-    }
-
-    /// Whether it may be the name of a provider, and so of a file.
-    static func isName(_ name: String) -> Bool {
-        let letters = name.utf8.allSatisfy { byte in
-            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "-")
-        }
-        return letters && !name.isEmpty && name.utf8.count <= 64 && !name.hasPrefix("-")
     }
 
     private static func parameters(_ map: YAMLMap) throws(VaultError) -> [Parameter] {
