@@ -64,7 +64,7 @@ let package = Package(
             dependencies: [
                 "VaultAPI", "StrictJSON", "VaultCrypto", "PrivateFiles", .product(name: "Yams", package: "Yams"),
             ],
-            resources: [.embedInCode("presets.json")],
+            resources: [.embedInCode("presets.json"), .embedInCode("servers.json")],
             swiftSettings: strict
         ),
         .target(

@@ -42,15 +42,23 @@ enum ProviderParameters {
             }
             return "\(scheme)://\(try host(authority, scheme, subject))"
         case .url:
-            let (scheme, authority, rest) = try split(value, subject)
-            let segments = rest.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-            guard !rest.contains(where: { "?#\\".contains($0) }), !rest.contains("%2e"), !rest.contains("%2E"),
-                !segments.contains(where: { $0 == "." || $0 == ".." })
-            else { throw VaultError(.unsafe, "\(subject) is no plain URL: \(printable(value))") }
+            try requirePlain(value, subject)
             // An issuer is compared byte for byte, so nothing of it is rewritten.
-            _ = try host(authority, scheme, subject)
             return value
         }
+    }
+
+    /// Refuses a URL that is not https, or http to this machine, and one that leads elsewhere than it seems.
+    ///
+    /// - Parameter marks: Which of `?` and `#` it may hold.
+    static func requirePlain(_ url: String, _ subject: String, allowing marks: String = "") throws(VaultError) {
+        let (scheme, authority, rest) = try split(url, subject)
+        let path = rest.prefix { !"?#".contains($0) }
+        let segments = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
+        guard !rest.contains(where: { "?#\\".contains($0) && !marks.contains($0) }), !path.contains("%2e"),
+            !path.contains("%2E"), !segments.contains(where: { $0 == "." || $0 == ".." })
+        else { throw VaultError(.unsafe, "\(subject) is no plain URL: \(printable(url))") }
+        _ = try host(authority, scheme, subject)
     }
 
     private static func split(_ url: String, _ subject: String) throws(VaultError) -> (String, String, String) {
