@@ -16,12 +16,18 @@ package struct LoginSettings: Sendable {
     /// A preset's name.
     package var provider: String?
     package var issuer: String?
+    /// The resource's own URL, where discovery begins: `url`.
+    package var resourceURL: String?
     package var deviceURL: String?
     package var revocationURL: String?
     /// RFC 8707.
     package var resource: String?
     /// RFC 7591, `token_endpoint_auth_method`.
     package var clientAuthentication: String?
+    /// Where the metadata of a client lies that a server reads for itself.
+    package var clientMetadataURL: String?
+    /// RFC 7591, `token_endpoint_auth_method` of a client that is to be registered.
+    package var registrationAuthentication: String?
     package var scopeSeparator: String?
     /// Values for the preset's `{…}`.
     package var parameters: [String: String] = [:]
@@ -29,7 +35,8 @@ package struct LoginSettings: Sendable {
     /// The names of the fields, Moat's first.
     private static let fields = [
         "auth_url", "token_url", "client_id", "client_secret", "scopes", "provider", "issuer", "url", "device_url",
-        "revocation_url", "resource", "client_auth", "scope_separator", "parameters",
+        "revocation_url", "resource", "client_auth", "client_metadata_url", "register_auth", "scope_separator",
+        "parameters",
     ]
 
     /// Reads a file; `nil` where there is none.
@@ -71,13 +78,13 @@ package struct LoginSettings: Sendable {
         scopes = try map.texts("scopes")
         provider = try map.text("provider")
         issuer = try map.text("issuer")
-        guard try map.text("url") == nil else {
-            throw map.fault("url", "names a resource; name the authorization server instead, with issuer")
-        }
+        resourceURL = try map.text("url")
         deviceURL = try map.text("device_url")
         revocationURL = try map.text("revocation_url")
         resource = try map.text("resource")
         clientAuthentication = try map.word("client_auth", of: ProviderPreset.authenticationMethods)
+        clientMetadataURL = try map.text("client_metadata_url")
+        registrationAuthentication = try map.word("register_auth", of: ProviderPreset.authenticationMethods)
         scopeSeparator = try map.word("scope_separator", of: ProviderPreset.separators)
         guard clientSecret == nil || clientID != nil else {
             throw map.fault("client_secret", "is of no client: client_id is missing")
@@ -93,25 +100,37 @@ package struct LoginSettings: Sendable {
     /// They belong together: the secret goes to the server that the file was written for, and to no other. A file that
     /// names no server is for whichever one the login names.
     ///
-    /// - Parameter parameters: Values for the preset's `{…}` that the login names.
+    /// - Parameters:
+    ///   - parameters: Values for the preset's `{…}` that the login names.
+    ///   - resourceURL: The resource that the login names, at which discovery begins.
     /// - Returns: Whether something was left out.
     package mutating func leaveOutOtherServer(
         issuer: String?,
         provider: String?,
-        parameters: [String: String] = [:]
+        parameters: [String: String] = [:],
+        resourceURL: String? = nil
     ) -> Bool {
-        let places = [self.issuer, self.provider, authorizationURL, tokenURL, deviceURL, revocationURL]
+        let places = [
+            self.issuer, self.provider, self.resourceURL, authorizationURL, tokenURL, deviceURL, revocationURL,
+        ]
         guard places.contains(where: { $0 != nil }) else { return false }
         // As bytes, as issuers are compared everywhere.
-        let isOtherIssuer = issuer.map { Array($0.utf8) != self.issuer.map { Array($0.utf8) } } ?? false
-        let isOtherProvider = provider.map { $0 != self.provider } ?? false
-        let isOtherPlace = self.parameters.contains {
-            parameters[$0.key].map { [value = $0.value] in $0 != value } ?? false
+        func isOther(_ named: String?, _ own: String?) -> Bool {
+            named.map { Array($0.utf8) != own.map { Array($0.utf8) } } ?? false
         }
-        guard isOtherIssuer || isOtherProvider || isOtherPlace else { return false }
-        if isOtherIssuer || isOtherProvider { (self.issuer, self.provider, self.parameters) = (nil, nil, [:]) }
+        let isOtherResource = isOther(resourceURL, self.resourceURL)
+        let isOtherServer =
+            isOther(issuer, self.issuer) || isOther(provider, self.provider) || isOtherResource
+        let isOtherPlace = self.parameters.contains { isOther(parameters[$0.key], $0.value) }
+        guard isOtherServer || isOtherPlace else { return false }
+        if isOtherServer {
+            (self.issuer, self.provider, self.resourceURL, self.parameters) = (nil, nil, nil, [:])
+        }
+        // RFC 8707's name of the resource goes with its URL.
+        if isOtherResource { resource = nil }
         (authorizationURL, tokenURL, deviceURL, revocationURL) = (nil, nil, nil, nil)
         (clientID, clientSecret, clientAuthentication) = (nil, nil, nil)
+        (clientMetadataURL, registrationAuthentication) = (nil, nil)
         return true
     }
 }

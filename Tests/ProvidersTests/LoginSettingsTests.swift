@@ -46,13 +46,18 @@ struct LoginSettingsTests {
             resource: https://a/r
             client_auth: client_secret_post
             scope_separator: ","
+            url: https://a/mcp
+            client_metadata_url: https://c/client.json
+            register_auth: client_secret_basic
             """
         )
         #expect(read.provider == "gitlab" && read.parameters == ["host": "gitlab.example.org"])
         #expect(read.issuer == "https://a" && read.deviceURL == "https://a/device")
         #expect(read.revocationURL == "https://a/revoke")
         #expect(read.resource == "https://a/r" && read.clientAuthentication == "client_secret_post")
-        #expect(read.scopeSeparator == ",")
+        #expect(read.scopeSeparator == "," && read.resourceURL == "https://a/mcp")
+        #expect(read.clientMetadataURL == "https://c/client.json")
+        #expect(read.registrationAuthentication == "client_secret_basic")
     }
 
     @Test func theSchemaSaysTheSame() throws {
@@ -62,10 +67,11 @@ struct LoginSettingsTests {
                 "scopes": ["e"],
             ],
             ["provider": "gitlab", "parameters": ["host": "a"], "client_auth": "none", "scope_separator": ","],
+            ["url": "https://a", "client_metadata_url": "https://b", "register_auth": "none"],
         ]
         let bad: [[String: Any]] = [
             ["authurl": "x"], ["scopes": "read write"], ["client_id": 5], ["client_auth": "basic"], ["issuer": ""],
-            ["parameters": ["a": "b"]], ["url": "https://a"], ["client_secret": "x"],
+            ["parameters": ["a": "b"]], ["url": ""], ["client_secret": "x"], ["register_auth": "basic"],
         ]
         func text(_ document: [String: Any]) throws -> String {
             String(decoding: try JSONSerialization.data(withJSONObject: document), as: UTF8.self)
@@ -86,7 +92,8 @@ struct LoginSettingsTests {
     @Test(arguments: [
         ("client_id: x\nscope: read\n", "line 2: scope: is no field"),
         ("client_id: 12\n", "line 1: client_id: is a number"),
-        ("url: https://a\n", "with issuer"), ("client_secret: x\n", "client_id is missing"),
+        ("url: [https://a]\n", "line 1: url: is a list"), ("client_secret: x\n", "client_id is missing"),
+        ("register_auth: basic\n", "line 1: register_auth"),
         ("client_id: yes\n", "line 1: client_id: is true or false"), ("client_id:\n", "line 1: client_id: is empty"),
         ("client_id: \"\"\n", "line 1: client_id: is empty"), ("scopes: read\n", "line 1: scopes: is a text"),
         ("a: b\na: c\n", "twice"), ("- a\n", "line 1: is a list"), ("just text\n", "line 1: is a text"),
@@ -171,6 +178,45 @@ struct LoginSettingsTests {
         let isOther = read.leaveOutOtherServer(issuer: issuer, provider: provider, parameters: ["host": "b.example"])
         #expect(!isOther)
         #expect(read.clientID == "x" && read.clientSecret != nil)
+    }
+
+    @Test(arguments: [
+        "url: https://a/mcp\n", "url: https://a/mcp/\n", "url: https://A/mcp\n", "url: https://b/m\u{E9}\n",
+        "issuer: https://a\n", "provider: google\n", "token_url: https://a/t\n",
+    ])
+    func aClientOfAnotherResourceIsLeftOut(text: String) throws {
+        var read = try settings(
+            text + "client_id: x\nclient_secret: y\nclient_metadata_url: https://c\nregister_auth: none\n"
+                + "resource: https://r\nscopes: [read]\n"
+        )
+        let url = text.contains("https://b") ? "https://b/me\u{301}" : "https://b/mcp"
+        let isOther = read.leaveOutOtherServer(issuer: nil, provider: nil, resourceURL: url)
+        #expect(isOther && read.clientID == nil && read.clientSecret == nil && read.clientMetadataURL == nil)
+        #expect(read.registrationAuthentication == nil && read.resourceURL == nil && read.resource == nil)
+        #expect(read.issuer == nil && read.provider == nil && read.tokenURL == nil && read.scopes == ["read"])
+    }
+
+    @Test(
+        arguments: [
+            ("url: https://a/mcp\nissuer: https://i\n", "https://a/mcp", nil), ("url: https://a/mcp\n", nil, nil),
+            ("", "https://b", nil), ("client_metadata_url: https://c\n", "https://b", nil),
+            ("url: https://a/mcp\nissuer: https://i\n", "https://a/mcp", "https://i"),
+            ("url: https://a/mcp\nissuer: https://i\n", nil, "https://i"),
+        ] as [(String, String?, String?)]
+    )
+    func aClientOfThatResourceIsKept(text: String, url: String?, issuer: String?) throws {
+        var read = try settings(text + "client_id: x\nclient_secret: y\n")
+        let before = read.resourceURL
+        let isOther = read.leaveOutOtherServer(issuer: issuer, provider: nil, resourceURL: url)
+        #expect(!isOther && read.clientID == "x" && read.clientSecret != nil && read.resourceURL == before)
+    }
+
+    @Test func aFileThatNamesAResourceIsOfNoOtherServer() throws {
+        for (issuer, provider) in [("https://b", nil), (nil, "github")] as [(String?, String?)] {
+            var read = try settings("url: https://a/mcp\nclient_id: x\nclient_secret: y\nresource: https://r\n")
+            let isOther = read.leaveOutOtherServer(issuer: issuer, provider: provider)
+            #expect(isOther && read.clientSecret == nil && read.resourceURL == nil && read.resource == "https://r")
+        }
     }
 
     /// Each hides the anchors and aliases of a bomb from one who does not read as the parser does.

@@ -29,7 +29,7 @@ def own_settings():
             ("no YAML", "token_url: [\nclient_id: x\n", ("line",)),
             ("a list for a text", "client_id:\n  - a\ntoken_url: https://a.example/t\n", ("line", "client_id")),
             ("a field twice", "client_id: a\nclient_id: b\n", ("line", "client_id")),
-            ("a resource's url", "url: https://mcp.example/mcp\nclient_id: a\n", ("line 1", "url", "issuer")),
+            ("a list for a resource's url", "url: [https://mcp.example/mcp]\nclient_id: a\n", ("line 1", "url")),
         ):
             path = home.settings("bad", text)
             fails(f"settings: {what}", home.vault("login", "bad"), 78, path, *words)
