@@ -37,12 +37,7 @@ enum SettingsFile {
     static func names(in path: String) throws(VaultError) -> [String] {
         do throws(FileError) {
             let path = PrivateFiles.withoutTrailingSlashes(path)
-            guard let status = try FileStatus.of(path) else { return [] }
-            if status.kind == .symbolicLink { throw unsafe(path, "is a symbolic link, expected a directory") }
-            guard status.kind == .directory else {
-                throw unusable(path, "is \(status.kind.rawValue), expected a directory")
-            }
-            try requireOwn(status, path)
+            guard try isOwnDirectory(path) else { return [] }
             guard let directory = opendir(path) else { throw FileError.system("list", path) }
             defer { closedir(directory) }
             var names: [String] = []
@@ -57,6 +52,28 @@ enum SettingsFile {
             if error.code == .absent { return [] }
             throw VaultError(error, path)
         }
+    }
+
+    /// Makes a file that does not exist, whole or not at all, mode 0600, and its directory where that is missing.
+    ///
+    /// - Throws: `.exists` where there is one, `.unsafe` for a directory that others may write.
+    static func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+        let directory = PrivateFiles.parentDirectory(of: path)
+        if try !isOwnDirectory(directory) { try PrivateFiles.makeDirectory(directory) }
+        let file = try NewFile(for: path)
+        try file.write(bytes)
+        try file.publish()
+    }
+
+    /// Whether there is a directory, which others may then not write.
+    private static func isOwnDirectory(_ path: String) throws(FileError) -> Bool {
+        guard let status = try FileStatus.of(path) else { return false }
+        if status.kind == .symbolicLink { throw unsafe(path, "is a symbolic link, expected a directory") }
+        guard status.kind == .directory else {
+            throw unusable(path, "is \(status.kind.rawValue), expected a directory")
+        }
+        try requireOwn(status, path)
+        return true
     }
 
     private static func requireOwn(_ status: FileStatus, _ path: String) throws(FileError) {
@@ -88,7 +105,8 @@ enum SettingsFile {
 }
 
 extension VaultError {
-    fileprivate init(_ error: FileError, _ path: String) {
+    /// The error for a settings file at `path`.
+    init(_ error: FileError, _ path: String) {
         let code: Code =
             switch error.code {
             case .unsafe: .unsafe

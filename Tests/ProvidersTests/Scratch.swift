@@ -17,6 +17,7 @@ final class Scratch {
 
     func path(_ name: String) -> String { "\(root)/\(name)" }
 
+    @discardableResult
     func directory(_ name: String) throws -> String {
         try FileManager.default.createDirectory(atPath: path(name), withIntermediateDirectories: true)
         try setMode(0o700, name)
