@@ -29,7 +29,11 @@ struct TokenToRevoke: Sendable {
         name = summary.name
         client = try OAuthClient(of: summary, entry.secrets)
         endpoint = try summary.revocationEndpoint.map { (text) throws(VaultError) in
-            try EndpointURL(text, as: "the revocation endpoint of \(summary.name)")
+            try EndpointURL(
+                text,
+                as: "the revocation endpoint of \(summary.name)",
+                leastReach: Reach(word: summary.endpointReach)
+            )
         }
     }
 

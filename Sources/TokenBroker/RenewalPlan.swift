@@ -38,7 +38,11 @@ struct RenewalPlan: Sendable {
             )
         }
         var request = TokenRequest(
-            endpoint: try EndpointURL(endpoint, as: "the token endpoint of \(summary.name)"),
+            endpoint: try EndpointURL(
+                endpoint,
+                as: "the token endpoint of \(summary.name)",
+                leastReach: Reach(word: summary.endpointReach)
+            ),
             client: try OAuthClient(of: summary, secrets)
         )
         request.resource = summary.resource

@@ -85,6 +85,7 @@ package struct ClientRequests: Sendable {
             return (try await http.send(request), redaction)
         } catch {
             if Task.isCancelled { throw .loginInterrupted }
+            if error.isRefusal { throw VaultError(.unsafe, error.message) }
             throw VaultError(.temporary, error.message, hint: "try again")
         }
     }
@@ -98,6 +99,8 @@ private final class WatchedExchange: HTTPExchange {
     init(_ http: any HTTPExchange) { self.http = http }
 
     var hasFailed: Bool { failed.withLock { $0 } }
+
+    func reach(of url: EndpointURL) async throws(HTTPFailure) -> FoundReach { try await http.reach(of: url) }
 
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
         do {

@@ -34,26 +34,64 @@ package struct AsyncHTTPExchange: HTTPExchange {
     }
 
     /// Sends `request` once, follows no redirect, and reads the whole answer.
+    ///
+    /// A URL with a least reach is resolved here, each address is checked, and the connection goes to one that was
+    /// checked: a name that has another address a moment later (DNS rebinding) leads nowhere else.
     package func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse {
+        guard request.url.leastReach > .machine, !isProxied(request.url) else {
+            return try await send(request, to: nil)
+        }
+        let began = ContinuousClock.now
+        let addresses = try await HostAddresses(of: request.url, within: request.connectTimeout).checked()
+        for address in addresses.dropLast() {
+            var attempt = request
+            attempt.timeout = max(request.timeout - (ContinuousClock.now - began), .milliseconds(1))
+            // Of several addresses, half may belong to a network that this machine is not in.
+            attempt.connectTimeout = min(request.connectTimeout, .seconds(3))
+            do throws(HTTPFailure) { return try await send(attempt, to: address) } catch {
+                guard !error.wasSent, !Task.isCancelled else { throw error }
+            }
+        }
+        var last = request
+        last.timeout = max(request.timeout - (ContinuousClock.now - began), .milliseconds(1))
+        return try await send(last, to: addresses.last)
+    }
+
+    /// How far away a URL's host is by the addresses that its name has now; by its text where a proxy resolves it.
+    package func reach(of url: EndpointURL) async throws(HTTPFailure) -> FoundReach {
+        guard !isProxied(url) else { return FoundReach(reach: url.reach, isByAddress: false) }
+        return FoundReach(
+            reach: try await HostAddresses(of: url, within: .seconds(10)).nearest,
+            isByAddress: true
+        )
+    }
+
+    /// Whether requests to this URL go through a proxy, which then resolves its name.
+    package func isProxied(_ url: EndpointURL) -> Bool { proxy?.applies(to: url) ?? false }
+
+    private func send(_ request: HTTPRequest, to address: String?) async throws(HTTPFailure) -> HTTPResponse {
         let sending = Sending(request)
         guard !Task.isCancelled else {
             throw HTTPFailure(wasSent: false, "the request was cancelled before it was sent")
         }
         let prepared = try prepare(request, sending)
-        let configuration: HTTPClient.Configuration
+        var configuration: HTTPClient.Configuration
         do {
             configuration = try self.configuration(request, sending)
         } catch {
             throw HTTPFailure(wasSent: false, error.message)
         }
+        // By the host as AsyncHTTPClient has read it, since it looks there byte for byte.
+        if let address { configuration.dnsOverride[prepared.host.trimmingBrackets] = address }
         let client = HTTPClient(
             eventLoopGroup: HTTPClient.defaultEventLoopGroup,
             configuration: configuration
         )
         let loop = HTTPClient.defaultEventLoopGroup.any()
+        let reader = ResponseReader(limit: request.maximumBodyBytes, isHeadEnough: request.isHeadEnough)
         let task = client.execute(
             request: prepared,
-            delegate: ResponseReader(limit: request.maximumBodyBytes),
+            delegate: reader,
             // With the delegate on the channel's loop, nothing is between writing and knowing that it was written.
             eventLoop: .delegateAndChannel(on: loop),
             deadline: .now() + TimeAmount(request.timeout)
@@ -76,6 +114,7 @@ package struct AsyncHTTPExchange: HTTPExchange {
         switch result {
         case .success(let response): return response
         case .failure(let error):
+            if let head = reader.headAlone { return head }
             let target = "\(request.method.rawValue) \(request.url.withoutQuery)"
             throw HTTPFailure(wasSent: sending.wasSent, "\(target): \(sentence(for: error, of: request))")
         }
@@ -226,9 +265,22 @@ private final class ResponseReader: HTTPClientResponseDelegate {
     private static let maximumFieldBytes = 32 << 10
 
     private let limit: Int
+    private let isHeadEnough: Bool
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int, isHeadEnough: Bool) { (self.limit, self.isHeadEnough) = (limit, isHeadEnough) }
+
+    /// The answer without its body, where its head was all that was wanted and has come.
+    var headAlone: HTTPResponse? {
+        guard isHeadEnough, let head = state.withLock({ $0.head }), let empty = try? SecretBytes(zeroed: 0) else {
+            return nil
+        }
+        return Self.response(head, SharedSecret(empty))
+    }
+
+    private static func response(_ head: HTTPResponseHead, _ body: SharedSecret) -> HTTPResponse {
+        HTTPResponse(status: Int(head.status.code), fields: head.headers.map { ($0.name, $0.value) }, body: body)
+    }
 
     func didReceiveHead(task: HTTPClient.Task<Response>, _ head: HTTPResponseHead) -> EventLoopFuture<Void> {
         let size = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
@@ -236,6 +288,10 @@ private final class ResponseReader: HTTPClientResponseDelegate {
             return task.eventLoop.makeFailedFuture(TooLong.head)
         }
         let length = head.headers.first(name: "Content-Length").flatMap { Int($0) } ?? 0
+        if isHeadEnough {
+            state.withLock { $0.head = head }
+            return task.eventLoop.makeFailedFuture(HeadIsEnough())
+        }
         if length > limit { return task.eventLoop.makeFailedFuture(TooLong.body) }
         state.withLock { $0.head = head }
         return task.eventLoop.makeSucceededVoidFuture()
@@ -260,11 +316,7 @@ private final class ResponseReader: HTTPClientResponseDelegate {
         try state.withLock { state in
             guard let head = state.head else { throw HTTPClientError.remoteConnectionClosed }
             let bytes = try state.body.take()?.finish() ?? SecretBytes(zeroed: 0)
-            var response = HTTPResponse(
-                status: Int(head.status.code),
-                fields: head.headers.map { ($0.name, $0.value) },
-                body: SharedSecret(bytes)
-            )
+            var response = Self.response(head, SharedSecret(bytes))
             response.isDelimited =
                 head.headers.contains(name: "Content-Length") || head.headers.contains(name: "Transfer-Encoding")
             return response
@@ -275,6 +327,9 @@ private final class ResponseReader: HTTPClientResponseDelegate {
         state.withLock { $0.body = nil }
     }
 }
+
+/// Ends an answer of which nothing more is wanted.
+private struct HeadIsEnough: Error {}
 
 /// An answer beyond the bounds.
 private enum TooLong: Error {

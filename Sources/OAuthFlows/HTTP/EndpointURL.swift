@@ -18,22 +18,36 @@ package struct EndpointURL: Hashable, Sendable, CustomStringConvertible {
     /// With its leading slash; empty where there is none.
     package let path: String
     package let query: String?
+    /// From how far away its host must be reachable, whatever name it has; `machine` asks nothing.
+    ///
+    /// A name that resolves to an address nearer than that is never connected to.
+    package let leastReach: Reach
 
     /// Longer than any endpoint, and as long as the facts that `StrictJSON` reads.
     private static let longest = 4096
 
     /// Checks and takes apart.
     ///
-    /// - Parameter subject: What the URL is, for the error: "the token endpoint".
+    /// - Parameters:
+    ///   - subject: What the URL is, for the error: "the token endpoint".
+    ///   - leastReach: For a URL that somebody else wrote, how far away whoever led there is. Otherwise a server could
+    ///     have this machine talk to services that only it reaches.
     /// - Throws: `.unsafe`, with the reason.
-    package init(_ text: String, as subject: String) throws(VaultError) {
+    package init(_ text: String, as subject: String, leastReach: Reach = .machine) throws(VaultError) {
         do throws(URLFault) {
             let parts = try URLParts(text, longest: Self.longest)
             self.text = text
+            self.leastReach = leastReach
             (scheme, host, port) = (parts.scheme, parts.host, parts.port)
             (path, query) = (parts.path, parts.query)
         } catch {
             throw VaultError(.unsafe, "\(subject) \(shownURL(text)) is refused: \(error.reason)")
+        }
+        guard reach >= leastReach else {
+            throw VaultError(
+                .unsafe,
+                "\(subject) \(shownURL(text)) is refused: it is \(reach.place), and what leads there is not"
+            )
         }
     }
 

@@ -9,6 +9,27 @@ package protocol HTTPExchange: Sendable {
     ///
     /// - Throws: `HTTPFailure`, which says whether anything was sent.
     func send(_ request: HTTPRequest) async throws(HTTPFailure) -> HTTPResponse
+
+    /// How far away a URL's host is by the addresses that its name has now: the nearest of them counts.
+    ///
+    /// - Throws: `HTTPFailure` where the name cannot be resolved.
+    func reach(of url: EndpointURL) async throws(HTTPFailure) -> FoundReach
+}
+
+extension HTTPExchange {
+    /// By the URL's text alone, for an exchange that resolves no names.
+    package func reach(of url: EndpointURL) async throws(HTTPFailure) -> FoundReach {
+        FoundReach(reach: url.reach, isByAddress: false)
+    }
+}
+
+/// How far away a host was found to be.
+package struct FoundReach: Sendable, Hashable {
+    package let reach: Reach
+    /// Whether its addresses were looked at, rather than its text alone; behind a proxy that is the proxy's to do.
+    package let isByAddress: Bool
+
+    package init(reach: Reach, isByAddress: Bool) { (self.reach, self.isByAddress) = (reach, isByAddress) }
 }
 
 /// A request to one endpoint.
@@ -35,6 +56,8 @@ package struct HTTPRequest: Sendable {
     package var timeout: Duration = .seconds(30)
     /// The largest answer that is read; a longer one is a failure.
     package var maximumBodyBytes = 1 << 20
+    /// Whether only status and fields matter: the answer's body is left unread, however long it is.
+    package var isHeadEnough = false
 
     package init(_ method: Method, _ url: EndpointURL) {
         self.method = method
@@ -69,9 +92,12 @@ package struct HTTPFailure: Error, Sendable {
     package let wasSent: Bool
     /// What failed, without the URL's query and without any body.
     package let message: String
+    /// Whether the request was refused here as unsafe, so that trying again changes nothing.
+    package let isRefusal: Bool
 
-    package init(wasSent: Bool, _ message: String) {
+    package init(wasSent: Bool, _ message: String, isRefusal: Bool = false) {
         self.wasSent = wasSent
         self.message = message
+        self.isRefusal = isRefusal
     }
 }
