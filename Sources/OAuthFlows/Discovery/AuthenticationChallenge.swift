@@ -46,7 +46,7 @@ package struct AuthenticationChallenge: Sendable, Hashable {
 
 /// What a resource server says to a request whose token does not do (RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1).
 package struct ResourceChallenge: Sendable, Hashable {
-    /// `invalid_token`, `insufficient_scope`, `use_dpop_nonce`, …
+    /// A code such as `invalid_token` or `insufficient_scope`.
     package let error: String?
     /// One element for each scope token; `nil` where the challenge names none.
     package let scopes: [String]?
@@ -120,7 +120,7 @@ private struct ChallengeReader {
         return challenges
     }
 
-    /// auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+    /// `auth-scheme [ 1*SP ( token68 / #auth-param ) ]`.
     private mutating func challenge() throws(ChallengeFault) -> AuthenticationChallenge {
         let scheme = try token("a scheme").lowercased()
         guard position < bytes.count, isSpace(bytes[position]) else {
