@@ -9,6 +9,8 @@ package struct LoginPlan: Sendable {
     package var name: EntryName
     package var server: AuthorizationServer
     package var client: OAuthClient
+    /// The registration that `client` is from, where an earlier login made it.
+    package var registered: RegisteredClient?
     /// The scope asked for: what is granted where the answer does not say.
     package var scopes: [String] = []
     package var resource: String?
@@ -18,6 +20,8 @@ package struct LoginPlan: Sendable {
     package var hosts: [String] = []
     package var rotation: Rotation = .unknown
     package var dpopKey: SharedSecret?
+    /// How far away the endpoints must be whenever they are used, where their server's addresses were looked at.
+    package var endpointReach = Reach.machine
     /// What the next login is to be told too, as words of the command line.
     package var options: [String] = []
     /// Whether the old refresh token is revoked.
@@ -134,9 +138,15 @@ extension EntrySummary {
         authorizationEndpoint = plan.server.authorizationEndpoint?.text
         tokenEndpoint = plan.server.tokenEndpoint?.text
         revocationEndpoint = plan.server.revocationEndpoint?.text
-        clientID = plan.client.id
-        clientAuthentication = plan.client.authentication.rawValue
-        quirks = plan.client.quirks.map(\.rawValue).sorted()
+        let registered = grant.registered ?? plan.registered
+        let client = registered?.client ?? plan.client
+        clientID = client.id
+        clientAuthentication = client.authentication.rawValue
+        quirks = client.quirks.map(\.rawValue).sorted()
+        registeredRedirect = registered?.redirect
+        registeredScopes = registered?.scopes ?? []
+        clientSecretExpiresAt = registered?.secretExpiresAt
+        endpointReach = plan.endpointReach.word
         resource = plan.resource
         grantType = plan.grantType
         hosts = plan.hosts
@@ -159,7 +169,8 @@ extension TokenGrant {
 extension EntrySecrets {
     fileprivate mutating func record(_ grant: TokenGrant, for plan: LoginPlan) throws(VaultError) {
         try record(grant)
-        try set(plan.client.authentication == .privateKeyJWT ? .clientKey : .clientSecret, to: plan.client.secret)
+        let client = grant.registered?.client ?? plan.client
+        try set(client.authentication == .privateKeyJWT ? .clientKey : .clientSecret, to: client.secret)
         try set(.dpopKey, to: plan.dpopKey)
     }
 }

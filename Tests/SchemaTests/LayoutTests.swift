@@ -181,6 +181,7 @@ struct LayoutTests {
         summary.hosts = ["host"]
         summary.loginOptions = ["--device", "--port=1"]
         summary.registeredRedirect = "registered_redirect"
+        summary.registeredScopes = ["registered_scope"]
         summary.clientSecretExpiresAt = time
         summary.endpointReach = "endpoint_reach"
         summary.authorizations = 3
@@ -224,6 +225,7 @@ struct LayoutTests {
         #expect(fields["quirk"] as? [String] == ["quirk"] && fields["host"] as? [String] == ["host"])
         #expect(fields["login_option"] as? [String] == ["--device", "--port=1"])
         #expect(fields["authorizations"] as? Int == 3)
+        #expect(fields["registered_scope"] as? [String] == ["registered_scope"])
         let journal = fields["journal"] as? [String: Any]
         #expect(journal?["spent"] as? String == hexadecimal(Array(1...32)))
         #expect(journal?["send_before"] as? Int == 6 && journal?["lost_answers"] as? Int == 7)

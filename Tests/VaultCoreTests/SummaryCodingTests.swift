@@ -27,6 +27,7 @@ struct SummaryCodingTests {
         entry.rotation = .always
         entry.loginOptions = ["--device", "--port=8123", "--scope=a"]
         entry.registeredRedirect = "http://127.0.0.1:8123/callback"
+        entry.registeredScopes = ["mcp", "offline_access"]
         entry.clientSecretExpiresAt = Timestamp(seconds: 1_900_000_000)
         entry.endpointReach = "world"
         entry.authorizations = 2

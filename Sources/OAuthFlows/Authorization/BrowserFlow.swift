@@ -18,6 +18,8 @@ package struct BrowserFlow: AuthorizationFlow {
         /// A space, or a comma where a server wants one.
         package var scopeSeparator = " "
         package var redirect = LoopbackRedirect()
+        /// Whether the redirect's port is that of an earlier registration, and another will do where it is taken.
+        package var isPortFree = false
         /// Further parameters of the authorization request, from a preset.
         package var parameters: [(name: String, value: String)] = []
         package var pkce = PKCERule.required
@@ -30,17 +32,23 @@ package struct BrowserFlow: AuthorizationFlow {
     }
 
     private let server: AuthorizationServer
-    private let requests: ClientRequests
+    private var requests: ClientRequests
     private let options: Options
+    private let registration: ClientRegistration?
 
-    /// - Parameter requests: To this server's token endpoint, for this client, with the resource and the DPoP key that
-    ///   the authorization request names too.
+    /// - Parameters:
+    ///   - requests: To this server's token endpoint, for this client, with the resource and the DPoP key that the
+    ///     authorization request names too.
+    ///   - registration: Registers a client where `requests` has none, or has one that is registered for a port that is
+    ///     taken.
     package init(
         server: AuthorizationServer,
         requests: ClientRequests,
-        options: Options
+        options: Options,
+        registration: ClientRegistration? = nil
     ) {
         (self.server, self.requests, self.options) = (server, requests, options)
+        self.registration = registration
     }
 
     /// Shows the URL, waits for the browser or a pasted answer, and exchanges the code.
@@ -50,12 +58,18 @@ package struct BrowserFlow: AuthorizationFlow {
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let endpoint = try checkServer(interaction)
         let gate = LoginGate(note: interaction.note)
-        let listener = try await LoopbackListener.open(options.redirect, turnedAway: gate.tellOfUser) {
-            gate.offer($0)
-        }
+        let (listener, isRegisteredPort) = try await listen(gate)
         let result: Result<TokenGrant, VaultError>
         do {
-            result = .success(try await login(endpoint, gate, port: listener.port, interaction))
+            var (flow, registered) = (self, RegisteredClient?.none)
+            if let registration, !isRegisteredPort || requests.request.client.id.isEmpty {
+                let client = try await registration.register(redirect: options.redirect.uri(port: listener.port))
+                client.remarks.forEach(interaction.note)
+                (flow.requests.request.client, registered) = (client.client, client)
+            }
+            var grant = try await flow.login(endpoint, gate, port: listener.port, interaction)
+            grant.registered = registered
+            result = .success(grant)
         } catch {
             result = .failure(error)
         }
@@ -63,6 +77,24 @@ package struct BrowserFlow: AuthorizationFlow {
         if case .success = result { await listener.finish(.success) } else { await listener.finish(.failure) }
         await listener.close()
         return try result.get()
+    }
+
+    /// Opens the port that the client is registered for or, where it is taken and another can be registered, any.
+    private func listen(
+        _ gate: LoginGate
+    ) async throws(VaultError) -> (listener: LoopbackListener, isRegisteredPort: Bool) {
+        do {
+            let listener = try await LoopbackListener.open(options.redirect, turnedAway: gate.tellOfUser) {
+                gate.offer($0)
+            }
+            return (listener, true)
+        } catch {
+            guard registration != nil, options.isPortFree else { throw error }
+        }
+        var redirect = options.redirect
+        redirect.port = nil
+        let listener = try await LoopbackListener.open(redirect, turnedAway: gate.tellOfUser) { gate.offer($0) }
+        return (listener, false)
     }
 
     private func login(
@@ -88,7 +120,10 @@ package struct BrowserFlow: AuthorizationFlow {
             throw VaultError(
                 .loginRequired,
                 "the browser did not come back within \(options.timeout.components.seconds) s; nothing was stored",
-                hint: "log in again, with a longer --timeout if need be"
+                // A server that has lost its registrations tells the browser alone.
+                hint: registration == nil
+                    ? "log in again, with a longer --timeout if need be"
+                    : "if the page says that the client is unknown, --register-auth none registers a new one"
             )
         }
     }
@@ -225,7 +260,18 @@ package struct BrowserFlow: AuthorizationFlow {
         let grant: TokenGrant
         do {
             grant = try requests.grant(of: reply)
-        } catch { throw Task.isCancelled ? .loginInterrupted : error }
+        } catch {
+            if Task.isCancelled { throw .loginInterrupted }
+            // oauth-client.md 34: some servers register a public client, say so, and then do not take it.
+            guard registration != nil, case .refused(let refusal) = reply.answer, refusal.error == "invalid_client",
+                requests.request.client.authentication == .none
+            else { throw error }
+            throw VaultError(
+                error.code,
+                "\(error.message); the server has registered a client without a secret, and does not take it",
+                hint: "log in again with --register-auth client_secret_basic, or client_secret_post"
+            )
+        }
         try checkNonce(of: grant, attempt)
         return grant
     }

@@ -1,19 +1,22 @@
-/// A JSON text of members in the order given, for the headers and claims of the JWTs this client makes.
-func jsonObject(_ members: [(name: String, value: JSONMember)]) -> String {
-    let texts = members.map { member in
-        switch member.value {
-        case .text(let text): "\(jsonString(member.name)):\(jsonString(text))"
-        case .number(let number): "\(jsonString(member.name)):\(number)"
-        case .object(let members): "\(jsonString(member.name)):\(jsonObject(members))"
-        }
-    }
-    return "{\(texts.joined(separator: ","))}"
-}
+/// A JSON text of members in the order given, for the JWTs and requests that this client makes.
+func jsonObject(_ members: [(name: String, value: JSONMember)]) -> String { JSONMember.object(members).json }
 
 enum JSONMember {
     case text(String)
     case number(Int64)
+    case texts([String])
     case object([(name: String, value: JSONMember)])
+
+    fileprivate var json: String {
+        switch self {
+        case .text(let text): return jsonString(text)
+        case .number(let number): return "\(number)"
+        case .texts(let texts): return "[\(texts.map(jsonString).joined(separator: ","))]"
+        case .object(let members):
+            let texts = members.map { "\(jsonString($0.name)):\($0.value.json)" }
+            return "{\(texts.joined(separator: ","))}"
+        }
+    }
 }
 
 /// RFC 8259 §7.

@@ -11,6 +11,9 @@ package struct OAuthClient: Sendable {
     /// The authorization server: the audience of a `private_key_jwt` assertion.
     package var issuer: String?
 
+    /// Stands for the client that a login is yet to register; without an id, no request goes out in its name.
+    package static let unregistered = OAuthClient(id: "", authentication: .none)
+
     package init(id: String, authentication: ClientAuthenticationMethod, secret: SharedSecret? = nil) {
         self.id = id
         self.authentication = authentication

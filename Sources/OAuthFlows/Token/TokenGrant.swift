@@ -17,6 +17,8 @@ package struct TokenGrant: Sendable {
     package var scopes: [String]?
     /// When the request was sent: what `expires_in` counts from.
     package var requestedAt: Timestamp
+    /// The client that this grant was given to, where the login registered it.
+    package var registered: RegisteredClient?
 
     /// RFC 6749 §5.1, `expires_in`.
     package enum Lifetime: Hashable, Sendable {

@@ -58,6 +58,8 @@ public struct EntrySummary: Hashable, Sendable {
     /// The redirect URI with which a login registered the client (RFC 7591 §2); `nil` for a client that is registered
     /// otherwise.
     public var registeredRedirect: String?
+    /// The scope that the client was registered for; some servers grant it no other.
+    public var registeredScopes: [String] = []
     /// When the client secret runs out (RFC 7591 §3.2.1, `client_secret_expires_at`); `nil` for never.
     public var clientSecretExpiresAt: Timestamp?
     /// From how far away the server's endpoints must be reachable, in the words of the flows, where they were found by a

@@ -9,7 +9,7 @@ extension EntrySummary {
         case authorizationEndpoint, tokenEndpoint, revocationEndpoint, clientID, clientAuthentication, resource
         case rotation, source, holds, metadata
         case grantType, quirk, host, journal, refreshedAt, refreshFailure, loginOption
-        case registeredRedirect, clientSecretExpiresAt, endpointReach, authorizations
+        case registeredRedirect, clientSecretExpiresAt, endpointReach, authorizations, registeredScope
     }
 
     /// The fields, those of a newer version at the end.
@@ -74,6 +74,7 @@ extension EntrySummary {
         add(.clientSecretExpiresAt, clientSecretExpiresAt)
         add(.endpointReach, endpointReach)
         if authorizations > 0 { writer.append(Field(tag: Tag.authorizations.rawValue, bytes: [authorizations])) }
+        for scope in registeredScopes { add(.registeredScope, scope) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -163,6 +164,7 @@ extension EntrySummary {
         case .loginOption: loginOptions.append(text)
         case .registeredRedirect: registeredRedirect = text
         case .endpointReach: endpointReach = text
+        case .registeredScope: registeredScopes.append(text)
         default: return false
         }
         return true
