@@ -1,5 +1,7 @@
 internal import ArgumentParser
 internal import OAuthFlows
+internal import Providers
+internal import StrictJSON
 internal import TokenBroker
 internal import VaultAPI
 internal import VaultCore
@@ -10,7 +12,8 @@ struct LoginCommand: AsyncParsableCommand {
         abstract: "Obtain a grant and keep it as oauth:NAME.",
         discussion: """
             Options come first, then CONFIG/oauth/NAME.yaml, then the preset or server that the entry was granted by, \
-            then the preset of that NAME. An existing grant is replaced only by a new one.
+            then the preset or the known server of that NAME, and last what the server says about itself. An existing \
+            grant is replaced only by a new one.
             """
     )
 
@@ -25,6 +28,14 @@ struct LoginCommand: AsyncParsableCommand {
         let name = try EntryName(parsing: name)
         guard name.kind == .oauth else {
             throw VaultError(.usage, "\(name) is a static secret; nobody logs in by it", hint: "vault set \(name)")
+        }
+        let saved = "\(context.location.configuration)/oauth/\(name.name).yaml"
+        if options.saveConfig, try LoginSettings.read(saved) != nil {
+            throw VaultError(
+                .configuration,
+                "\(printable(saved)) is there already, and --save-config writes over nothing",
+                hint: "move it away, or leave out --save-config"
+            )
         }
         let broker = try context.broker(try await context.open(), options.connection)
         var resolution = try LoginResolution(context, options, name, broker)
@@ -41,6 +52,10 @@ struct LoginCommand: AsyncParsableCommand {
             }
         } catch { throw error.naming(login: TypedCommand.text) }
         if context.json { try Output.print(.login(report)) }
+        if options.saveConfig {
+            try SavedLogin(report.summary, resolved.plan).write(to: saved)
+            context.note("\(printable(saved)) says now how \(name) was logged in; it holds no secret")
+        }
         let account = report.summary.account.map { " as \($0)" } ?? ""
         context.note("\(name) is logged in\(account); \(report.summary.expirySentence)")
         if case .failed(let reason) = report.oldGrant {
@@ -51,6 +66,23 @@ struct LoginCommand: AsyncParsableCommand {
                 "the server gave no refresh token: once this token has expired, vault login \(name.name) again"
             )
         }
+    }
+}
+
+extension SavedLogin {
+    /// What a login found out, and no secret.
+    fileprivate init(_ entry: EntrySummary, _ plan: LoginPlan) {
+        self.init()
+        resourceURL = LoginOptions.resource(entry.loginOptions)
+        issuer = entry.issuer
+        authorizationURL = entry.authorizationEndpoint
+        tokenURL = entry.tokenEndpoint
+        deviceURL = plan.server.deviceAuthorizationEndpoint?.text
+        revocationURL = entry.revocationEndpoint
+        clientID = entry.clientID
+        clientAuthentication = entry.clientAuthentication
+        scopes = plan.scopes.isEmpty ? nil : plan.scopes
+        resource = entry.resource
     }
 }
 

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import OAuthFlows
 internal import Providers
 internal import VaultAPI
 
@@ -16,6 +17,14 @@ struct LoginOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("A preset: github, google, databricks, …", valueName: "name"))
     var provider: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "The resource, such as an MCP server; who gives out its tokens is looked up.",
+            valueName: "url"
+        )
+    )
+    var url: String?
 
     @Option(help: ArgumentHelp("The authorization server; its metadata is looked up.", valueName: "url"))
     var issuer: String?
@@ -58,6 +67,17 @@ struct LoginOptions: ParsableArguments {
     )
     var clientAuth: String?
 
+    @Option(help: ArgumentHelp("A Client ID Metadata Document: a URL that is the client's id.", valueName: "url"))
+    var clientMetadataURL: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Register a new client that authenticates so: none, client_secret_basic or client_secret_post.",
+            valueName: "method"
+        )
+    )
+    var registerAuth: String?
+
     @Option(help: ArgumentHelp("The resource the token is for (RFC 8707).", valueName: "url"))
     var resource: String?
 
@@ -97,6 +117,9 @@ struct LoginOptions: ParsableArguments {
     @Flag(help: "Leave the grant that is replaced as it is at the server: the default.")
     var keepOld = false
 
+    @Flag(help: "Write what was discovered into oauth/NAME.yaml, without any secret.")
+    var saveConfig = false
+
     @OptionGroup var connection: ConnectionOptions
 
     func validate() throws {
@@ -104,6 +127,13 @@ struct LoginOptions: ParsableArguments {
             throw ValidationError("--device, --browser and --client-credentials contradict each other")
         }
         if resource != nil, noResource { throw ValidationError("--resource and --no-resource contradict each other") }
+        let registrable: [ClientAuthenticationMethod] = [.none, .basic, .post]
+        if let registerAuth, !registrable.map(\.rawValue).contains(registerAuth) {
+            throw ValidationError("--register-auth takes \(registrable.map(\.rawValue).joined(separator: ", "))")
+        }
+        if clientID != nil, clientMetadataURL != nil || registerAuth != nil {
+            throw ValidationError("--client-id contradicts --client-metadata-url and --register-auth")
+        }
         if clientSecretFile != nil, clientKeyFile != nil {
             throw ValidationError("--client-secret-file and --client-key-file contradict each other")
         }
@@ -126,6 +156,7 @@ extension LoginOptions {
         ] where flag { words.append(word) }
         for (value, word) in [
             (host, "--host"), (tenant, "--tenant"), (deviceURL, "--device-url"), (port.map { "\($0)" }, "--port"),
+            (url, "--url"), (clientMetadataURL, "--client-metadata-url"), (registerAuth, "--register-auth"),
         ] { if let value { words.append("\(word)=\(value)") } }
         return words + scopes.map { "--scope=\($0)" }
     }
@@ -141,6 +172,9 @@ extension LoginOptions {
         (host, tenant) = (earlier.host, earlier.tenant)
     }
 
+    /// The resource that an earlier login was for.
+    static func resource(_ words: [String]) -> String? { earlier(words)?.url }
+
     /// Fills in what an earlier login at the same server was told, where this one is told nothing.
     ///
     /// - Parameter settings: What the user has written down, which comes before what is remembered.
@@ -152,6 +186,10 @@ extension LoginOptions {
         if settings?.deviceURL == nil { deviceURL = deviceURL ?? earlier.deviceURL }
         pkceUnadvertised = pkceUnadvertised || earlier.pkceUnadvertised
         exchange = exchange || earlier.exchange
+        if clientID == nil, settings?.clientMetadataURL == nil {
+            clientMetadataURL = clientMetadataURL ?? earlier.clientMetadataURL
+        }
+        if settings?.registrationAuthentication == nil { registerAuth = registerAuth ?? earlier.registerAuth }
         port = port ?? earlier.port
     }
 }

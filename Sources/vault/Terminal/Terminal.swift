@@ -80,13 +80,24 @@ struct Terminal {
 
     private func refused() throws(CryptoError) -> SharedSecret { throw CryptoError(.malformed, "refused") }
 
+    /// Asks for a line of text that is no secret; `nil` where none is given.
+    func ask(_ question: String) -> String? {
+        show(question)
+        let text = String(decoding: line(), as: UTF8.self).filter { !$0.isWhitespace }
+        return text.isEmpty ? nil : text
+    }
+
     /// Asks a question that is answered by `y` or `yes`; everything else is no.
     func confirm(_ question: String) -> Bool {
         show(question + " [y/N] ")
-        var answer: [UInt8] = []
-        while let byte = readByte(), byte != 10 { answer.append(byte) }
-        let text = String(decoding: answer, as: UTF8.self).lowercased()
+        let text = String(decoding: line(), as: UTF8.self).lowercased()
         return text == "y" || text == "yes"
+    }
+
+    private func line() -> [UInt8] {
+        var line: [UInt8] = []
+        while line.count < 4096, let byte = readByte(), byte != 10 { line.append(byte) }
+        return line
     }
 
     private func readByte() -> UInt8? {
