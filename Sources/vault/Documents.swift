@@ -21,6 +21,8 @@ extension Document {
             ("token_type", .optional(entry.tokenType)),
             ("client_id", .optional(entry.clientID)),
             ("client_authentication", .optional(entry.clientAuthentication)),
+            ("registered_redirect", .optional(entry.registeredRedirect)),
+            ("client_secret_expires_at", .optional(entry.clientSecretExpiresAt?.description)),
             ("authorization_endpoint", .optional(entry.authorizationEndpoint)),
             ("token_endpoint", .optional(entry.tokenEndpoint)),
             ("revocation_endpoint", .optional(entry.revocationEndpoint)),

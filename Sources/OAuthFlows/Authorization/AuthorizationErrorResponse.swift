@@ -30,8 +30,13 @@ struct AuthorizationErrorResponse: Sendable, Hashable {
     /// What it means for the login.
     var failure: VaultError {
         switch error {
-        case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_target",
-            "invalid_client", "unsupported_grant_type", "request_not_supported", "request_uri_not_supported",
+        case _ where ResourceRefusal.isOne(error, description):
+            VaultError(
+                .configuration,
+                "the authorization server does not take this resource: \(sentence)",
+                hint: ResourceRefusal.hint
+            )
+        case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client", "unsupported_grant_type", "request_not_supported", "request_uri_not_supported",
             "invalid_request_uri", "invalid_request_object", "invalid_redirect_uri":
             VaultError(
                 .configuration,
@@ -49,5 +54,15 @@ struct AuthorizationErrorResponse: Sendable, Hashable {
         default:
             VaultError(.loginRequired, "the authorization server refused: \(sentence)", hint: "log in again")
         }
+    }
+}
+
+/// A server that does not take the `resource` parameter (RFC 8707 §2).
+enum ResourceRefusal {
+    static let hint = "log in with --no-resource, which leaves it out from then on"
+
+    /// Whether an error is one; Entra has a word of its own for it.
+    static func isOne(_ error: String, _ description: String?) -> Bool {
+        error == "invalid_target" || description?.contains("AADSTS9010010") ?? false
     }
 }

@@ -263,8 +263,8 @@ package struct BrowserFlow: AuthorizationFlow {
         } catch {
             if Task.isCancelled { throw .loginInterrupted }
             // oauth-client.md 34: some servers register a public client, say so, and then do not take it.
-            guard registration != nil, case .refused(let refusal) = reply.answer, refusal.error == "invalid_client",
-                requests.request.client.authentication == .none
+            guard registration != nil, case .misconfigured(let refusal) = reply.answer,
+                refusal.error == "invalid_client", requests.request.client.authentication == .none
             else { throw error }
             throw VaultError(
                 error.code,

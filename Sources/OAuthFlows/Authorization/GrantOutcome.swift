@@ -26,7 +26,8 @@ extension TokenEndpointAnswer {
             throw VaultError(
                 .configuration,
                 "the token endpoint does not take this request (\(response.sentence))",
-                hint: "check the client, its scopes and the resource"
+                hint: ResourceRefusal.isOne(response.error, response.description)
+                    ? ResourceRefusal.hint : "check the client, its scopes and the resource"
             )
         case .unclear(let reason):
             throw VaultError(.configuration, "the token endpoint refused without saying why: \(reason)")

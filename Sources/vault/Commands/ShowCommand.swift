@@ -55,6 +55,8 @@ struct ShowCommand: AsyncParsableCommand {
             ("answer outstanding", entry.journal.map { "since \($0.startedAt): an answer of the server may be lost" }),
             ("grant type", entry.grantType),
             ("client", entry.clientID),
+            ("registered redirect", entry.registeredRedirect),
+            ("client secret until", entry.clientSecretExpiresAt?.description),
             ("authorization endpoint", entry.authorizationEndpoint),
             ("token endpoint", entry.tokenEndpoint),
             ("revocation endpoint", entry.revocationEndpoint),
