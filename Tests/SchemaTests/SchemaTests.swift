@@ -13,7 +13,7 @@ struct SchemaTests {
         "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",
         "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
         "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
-        "doctor": "doctor", "destroy": "destroy",
+        "doctor": "doctor", "destroy": "destroy", "discover": "discover",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -96,6 +96,8 @@ struct SchemaTests {
         )
         documents.append(try document("remove", "t", "--yes"))
         let server = try OAuthServer()
+        documents.append(try document("discover", server.base))
+        documents.append(try document("discover", "https://127.0.0.1:1/mcp", status: 9))
         let client = ["--issuer", server.base, "--client-id", "basic", "--client-credentials"]
         let secret = try home.write("secret", "a:b%+ é")
         let words = ["s", "--client-secret-file", secret] + client

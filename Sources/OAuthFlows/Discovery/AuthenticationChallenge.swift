@@ -133,6 +133,9 @@ private struct ChallengeReader {
         if let token68 = token68() {
             return AuthenticationChallenge(scheme: scheme, token68: token68, parameters: [])
         }
+        guard position == bytes.count || bytes[position] == UInt8(ascii: ",") || isParameterNext() else {
+            throw ChallengeFault("the scheme \(scheme) is followed by neither a parameter nor a comma")
+        }
         var parameters: [AuthenticationChallenge.Parameter] = []
         while let name = parameterName() {
             parameters.append(.init(name: name, value: try value()))
