@@ -36,7 +36,8 @@ struct AuthorizationErrorResponse: Sendable, Hashable {
                 "the authorization server does not take this resource: \(sentence)",
                 hint: ResourceRefusal.hint
             )
-        case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client", "unsupported_grant_type", "request_not_supported", "request_uri_not_supported",
+        case "invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_client",
+            "unsupported_grant_type", "request_not_supported", "request_uri_not_supported",
             "invalid_request_uri", "invalid_request_object", "invalid_redirect_uri":
             VaultError(
                 .configuration,

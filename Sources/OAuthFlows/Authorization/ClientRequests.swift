@@ -20,19 +20,22 @@ package struct ClientRequests: Sendable {
         let answer: TokenEndpointAnswer
         /// Whether there was any; RFC 8628 §3.5 tells a connection that timed out from an error.
         let wasAnswered: Bool
+        /// Why this machine refused to send the request, if it did.
+        let refusal: String?
     }
 
     /// Asks the token endpoint.
     func ask(_ body: (TokenEndpoint, TokenRequest) async -> TokenEndpointAnswer) async -> Reply {
         let watched = WatchedExchange(http)
         let answer = await body(TokenEndpoint(http: watched, clock: clock, nonces: nonces), request)
-        return Reply(answer: answer, wasAnswered: !watched.hasFailed)
+        return Reply(answer: answer, wasAnswered: watched.failure == nil, refusal: watched.refusal)
     }
 
     /// The grant that the token endpoint answered with, for a login, which a person waits for.
     ///
     /// - Throws: As `AuthorizationFlow.grant(asking:)`.
     func grant(of reply: Reply) throws(VaultError) -> TokenGrant {
+        if let refusal = reply.refusal { throw VaultError(.unsafe, refusal) }
         let grant = try reply.answer.grantForLogin()
         // RFC 9449 §5: a client may have to "discard the response if this protection is deemed important"; whoever
         // asked for a bound token gets none that anybody could use.
@@ -94,11 +97,13 @@ package struct ClientRequests: Sendable {
 /// An exchange, and whether it ever failed to bring an answer.
 private final class WatchedExchange: HTTPExchange {
     private let http: any HTTPExchange
-    private let failed = Mutex(false)
+    private let failed = Mutex<HTTPFailure?>(nil)
 
     init(_ http: any HTTPExchange) { self.http = http }
 
-    var hasFailed: Bool { failed.withLock { $0 } }
+    var failure: HTTPFailure? { failed.withLock { $0 } }
+
+    var refusal: String? { failure.flatMap { $0.isRefusal ? $0.message : nil } }
 
     func reach(of url: EndpointURL) async throws(HTTPFailure) -> FoundReach { try await http.reach(of: url) }
 
@@ -106,7 +111,7 @@ private final class WatchedExchange: HTTPExchange {
         do {
             return try await http.send(request)
         } catch {
-            failed.withLock { $0 = true }
+            failed.withLock { $0 = error }
             throw error
         }
     }

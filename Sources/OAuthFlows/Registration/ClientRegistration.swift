@@ -101,12 +101,9 @@ package struct ClientRegistration: Sendable {
 
     private func refusal(_ response: HTTPResponse) -> VaultError {
         let error = VaultError.refusal(response, "the registration at \(endpoint.withoutQuery)", Redaction())
-        switch response.status {
-        case 400..<500 where error.code != .temporary:
-            // Whatever it says: it does not register this client, and another login changes nothing about that.
-            return VaultError(.configuration, error.message, hint: Self.hint)
-        default: return error
-        }
+        guard error.code != .temporary, error.code != .unsafe else { return error }
+        // Whatever it says: it does not register this client, and another login changes nothing about that.
+        return VaultError(.configuration, error.message, hint: Self.hint)
     }
 
     // MARK: - The answer
@@ -174,9 +171,20 @@ package struct ClientRegistration: Sendable {
         return registered
     }
 
+    /// The secret, which no grammar bounds but that of the form it is sent in: RFC 6749 appendix A.2 has visible ASCII, and
+    /// servers have made others.
     private func secret(_ root: JSONValue) throws(VaultError) -> SharedSecret? {
-        guard let value = try root.token("client_secret", allowingSpaces: true) else { return nil }
-        return SharedSecret(try value.secret())
+        guard let value = root["client_secret"], value.kind != .null else { return nil }
+        guard value.kind == .string else { throw value.mismatch(expected: "a string") }
+        let secret = SharedSecret(try value.secret())
+        guard secret.withBytes({ bytes in bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F } }) else {
+            throw VaultError(
+                .unsafe,
+                "the client secret in the answer to the registration holds a control character",
+                hint: Self.hint
+            )
+        }
+        return secret.count == 0 ? nil : secret
     }
 
     /// When the secret runs out.

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import OAuthFlows
+internal import Providers
 internal import StrictJSON
 internal import VaultAPI
 
@@ -13,7 +14,7 @@ struct DiscoverCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "The resource, such as https://mcp.example.com/mcp.")
+    @Argument(help: "The resource, such as https://mcp.example.com/mcp, or the name of a known server.")
     var url: String
 
     @Option(help: ArgumentHelp("The authorization server, whatever the resource says.", valueName: "url"))
