@@ -25,10 +25,17 @@ extension LoginResolution {
         }
         if let chosen = try await metadataDocument(settings, server, needs) { return chosen }
         let registration = registration(settings, server, needs)
+        guard registration != nil || !needs.registersAnew else {
+            throw VaultError(
+                .configuration,
+                "--register-auth was given, and the server registers no clients",
+                hint: TypedCommand.with("--client-id", "ID")
+            )
+        }
         if let old, let id = old.summary.clientID {
             let client = try givenClient(id, settings, preset, old, server)
             guard let registered = try old.registered(client) else {
-                if registration == nil || !needs.registersAnew { return ChosenClient(client: client) }
+                guard needs.registersAnew else { return ChosenClient(client: client) }
                 return ChosenClient(client: .unregistered, registration: registration)
             }
             if canUse(registered, old.summary, needs) || registration == nil {
@@ -41,6 +48,13 @@ extension LoginResolution {
             }
         }
         if let registration {
+            guard options.clientSecretFile == nil, options.clientKeyFile == nil else {
+                throw VaultError(
+                    .usage,
+                    "a client secret or key was given, and no client that it belongs to",
+                    hint: TypedCommand.with("--client-id", "ID")
+                )
+            }
             guard needs.use == .device else {
                 return ChosenClient(client: .unregistered, registration: registration)
             }

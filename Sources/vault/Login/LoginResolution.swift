@@ -22,6 +22,9 @@ struct LoginResolution {
     let http: any HTTPExchange
     /// The scope that the registry has for the resource.
     var knownServerScopes: [String]?
+    /// Whether everything that the resource lists is asked for beside what options say: for a step-up that does not say
+    /// what it wants.
+    var addsScopesOfResource = false
 
     init(_ context: Context, _ options: LoginOptions, _ name: EntryName, _ broker: LocalBroker) throws(VaultError) {
         (self.context, self.options, self.name, self.broker) = (context, options, name, broker)
@@ -70,8 +73,8 @@ struct LoginResolution {
             chosen.client.quirks.remove(.commaSeparatedScope)
         }
         let resource = resource(settings, found, old?.summary)
-        let isBound =
-            options.dpop ?? old?.summary.holds.contains(.dpopKey) ?? found.report?.resource?.requiresDPoP ?? false
+        let wasBound = old?.summary.holds.contains(.dpopKey) ?? false
+        let isBound = options.dpop ?? (wasBound || found.report?.resource?.requiresDPoP ?? false)
         let dpopKey = isBound ? DPoPKey() : nil
 
         var request = TokenRequest(endpoint: tokenEndpoint, client: chosen.client)
@@ -131,12 +134,14 @@ struct LoginResolution {
         _ old: EntrySummary?
     ) -> [String] {
         guard options.scopes.isEmpty else {
-            return options.scopes.flatMap { $0.split(separator: " ").map(String.init) }
+            let asked = options.scopes.flatMap { $0.split(separator: " ").map(String.init) }
+            let listed = addsScopesOfResource ? found.report?.resource?.scopesSupported ?? [] : []
+            return asked + listed.filter { !asked.contains($0) }
         }
         if let scopes = settings?.scopes { return scopes }
         if let preset, !preset.scopes.isEmpty { return preset.scopes }
         guard let report = found.report else { return old?.scopes ?? [] }
-        var scopes = report.challenge?.scopes ?? knownServerScopes ?? report.resource?.scopesSupported ?? []
+        var scopes = knownServerScopes ?? report.challenge?.scopes ?? report.resource?.scopesSupported ?? []
         // What a resource lists it needs for itself; that the client wants to come back is the client's to add, and only
         // where the server knows the word (OpenID Connect Core §11).
         scopes.removeAll { $0 == "offline_access" }
