@@ -376,7 +376,9 @@ private func reason(_ error: any Error) -> String {
     case let error as NIOSSLError:
         if case .handshakeFailed(.sslError(let errors)) = error {
             let isCertificate = errors.contains { "\($0)".contains("CERTIFICATE_VERIFY_FAILED") }
-            return isCertificate ? "the server's certificate is not trusted" : "the TLS handshake failed"
+            return isCertificate
+                ? "the server's certificate is not trusted (SSL_CERT_FILE names others that are)"
+                : "the TLS handshake failed"
         }
         return "the TLS handshake failed"
     case is NIOSSLExtraError: return "the server's certificate is for another host"
