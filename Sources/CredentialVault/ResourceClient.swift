@@ -19,6 +19,7 @@ public final class ResourceClient: Sendable {
     private let name: String
     private let origin: ResourceOrigin
     private let client: HTTPClient
+    private let minimumValiditySeconds: Int64
     /// RFC 9449 §9: the nonce that the resource gave last, for the next proof.
     private let nonce = Mutex<String?>(nil)
 
@@ -35,12 +36,24 @@ public final class ResourceClient: Sendable {
     ///   - configuration: Certificates, proxy and timeouts, as for any `HTTPClient`. What it says of redirects does not
     ///     count, and a resource on this machine is never asked through the proxy.
     /// - Throws: `.unsafe` if no token may be sent to that URL.
-    public init(
+    public convenience init(
         _ broker: any CredentialBroker,
         for name: String,
         at resource: String,
         configuration: HTTPClient.Configuration = HTTPClient.Configuration()
     ) throws(VaultError) {
+        try self.init(broker, for: name, at: resource, configuration: configuration, minimumValiditySeconds: 0)
+    }
+
+    /// A client whose tokens are valid for so many seconds more when they are sent, where the server grants as much.
+    package init(
+        _ broker: any CredentialBroker,
+        for name: String,
+        at resource: String,
+        configuration: HTTPClient.Configuration,
+        minimumValiditySeconds: Int64
+    ) throws(VaultError) {
+        self.minimumValiditySeconds = minimumValiditySeconds
         origin = try ResourceOrigin(of: resource)
         self.broker = broker
         self.name = name
@@ -72,19 +85,7 @@ public final class ResourceClient: Sendable {
     /// - Throws: `VaultError` for what the broker throws, and `.unsafe` for a URL that the token is not for; what
     ///   `HTTPClient` throws otherwise.
     public func execute(_ request: HTTPClientRequest, deadline: NIODeadline) async throws -> HTTPClientResponse {
-        let target = try origin.target(of: request.url, for: name)
-        var first = try await authorization(of: request, target, TokenRequirements())
-        var answer = try await send(request, first, deadline)
-        if answer.status == .unauthorized, answer.asksForNonce, answer.nonce != nil, request.canBeSentAgain {
-            first = try await authorization(of: request, target, TokenRequirements())
-            answer = try await send(request, first, deadline)
-        }
-        guard answer.status == .unauthorized, !answer.asksForNonce else { return answer }
-        var requirements = TokenRequirements()
-        requirements.rejected = first.token
-        let second = try await authorization(of: request, target, requirements)
-        guard second.token.value != first.token.value, request.canBeSentAgain else { return answer }
-        return try await send(request, second, deadline)
+        try await exchange(request, deadline: deadline).answer
     }
 
     /// Sends a request with a token; after a 401, once more with a new one.
@@ -97,6 +98,38 @@ public final class ResourceClient: Sendable {
         try await execute(request, deadline: .now() + timeout)
     }
 
+    /// What a request led to.
+    package struct Exchange: Sendable {
+        /// As `execute` gives it.
+        package let answer: HTTPClientResponse
+        /// The token that was sent, and the one that was refused before it: what the answer must not show to others.
+        package let presented: [AccessToken]
+    }
+
+    /// As `execute(_:deadline:)`, for a caller that passes the answer on to somebody who may not have the token.
+    package func exchange(_ request: HTTPClientRequest, deadline: NIODeadline) async throws -> Exchange {
+        let target = try origin.target(of: request.url, for: name)
+        var first = try await authorization(of: request, target, TokenRequirements())
+        var answer = try await send(request, first, deadline)
+        var presented = [first.token]
+        if answer.status == .unauthorized, answer.asksForNonce, answer.nonce != nil, request.canBeSentAgain {
+            first = try await authorization(of: request, target, TokenRequirements())
+            answer = try await send(request, first, deadline)
+            presented.append(first.token)
+        }
+        guard answer.status == .unauthorized, !answer.asksForNonce else {
+            return Exchange(answer: answer, presented: presented)
+        }
+        var requirements = TokenRequirements()
+        requirements.rejected = first.token
+        let second = try await authorization(of: request, target, requirements)
+        presented.append(second.token)
+        if second.token.value != first.token.value, request.canBeSentAgain {
+            answer = try await send(request, second, deadline)
+        }
+        return Exchange(answer: answer, presented: presented)
+    }
+
     private func authorization(
         of request: HTTPClientRequest,
         _ target: String,
@@ -104,6 +137,7 @@ public final class ResourceClient: Sendable {
     ) async throws(VaultError) -> Authorization {
         var requirements = requirements
         requirements.dpopNonce = nonce.withLock { $0 }
+        requirements.minimumValiditySeconds = minimumValiditySeconds
         let authorization = try await broker.authorization(
             for: name,
             method: request.method.rawValue,
@@ -155,7 +189,9 @@ private struct BodyOfClient: AsyncSequence {
 
 extension HTTPClientResponse {
     /// RFC 9449 §9: the resource wants a nonce in the proof; the token is as good as it was, and no refresh helps.
-    fileprivate var asksForNonce: Bool { headers["WWW-Authenticate"].contains { $0.contains("use_dpop_nonce") } }
+    fileprivate var asksForNonce: Bool {
+        (try? ResourceChallenge(fields: headers["WWW-Authenticate"]))?.error == "use_dpop_nonce"
+    }
 
     /// RFC 9449 §8.1.
     fileprivate var nonce: String? {
