@@ -1,13 +1,13 @@
 internal import Glibc
-internal import NIOCore
+package import NIOCore
 
 /// A socket bound to the loopback interface that no child process inherits.
 ///
 /// SwiftNIO makes its own without `SOCK_CLOEXEC`: a program that somebody else starts during a login would hold the port
 /// open after the login has ended.
-enum LoopbackSocket {
+package enum LoopbackSocket {
     /// 127.0.0.1; port 0 for any.
-    static func ipv4(port: Int) throws -> NIOBSDSocket.Handle {
+    package static func ipv4(port: Int) throws -> NIOBSDSocket.Handle {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(port).bigEndian
@@ -16,7 +16,7 @@ enum LoopbackSocket {
     }
 
     /// [::1].
-    static func ipv6(port: Int) throws -> NIOBSDSocket.Handle {
+    package static func ipv6(port: Int) throws -> NIOBSDSocket.Handle {
         var address = sockaddr_in6()
         address.sin6_family = sa_family_t(AF_INET6)
         address.sin6_port = in_port_t(port).bigEndian
