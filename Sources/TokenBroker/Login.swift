@@ -29,6 +29,8 @@ package struct LoginPlan: Sendable {
     /// RFC 7009 §2.1 speaks of "all access tokens based on the same authorization grant", and many servers have one grant
     /// for each user and client: what a login has just obtained goes with what it replaces.
     package var revokesOld = false
+    /// How many times a person will have authorised for the resource, this login included.
+    package var authorizations: UInt8 = 1
 
     package init(name: EntryName, server: AuthorizationServer, client: OAuthClient) {
         self.name = name
@@ -153,6 +155,7 @@ extension EntrySummary {
         loginOptions = plan.options
         rotation = plan.rotation
         account = grant.account
+        authorizations = plan.authorizations
         // This grant is the vault's own, whatever file an earlier one came from.
         source = nil
     }
