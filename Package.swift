@@ -104,6 +104,18 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "ResourceProxy",
+            dependencies: [
+                "VaultAPI", "VaultCore", "VaultCrypto", "OAuthFlows", "CredentialVault", "PrivateFiles",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "VaultTestKit",
             dependencies: ["VaultAPI", "VaultStorage", "KeyCustody", "VaultCrypto"],
             swiftSettings: strict
@@ -112,7 +124,7 @@ let package = Package(
             name: "vault",
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
-                "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem",
+                "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -191,6 +203,17 @@ let package = Package(
         .testTarget(
             name: "ProvidersTests",
             dependencies: ["Providers", "OAuthFlows", "VaultAPI", "VaultCore", "VaultCrypto", "TestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ResourceProxyTests",
+            dependencies: [
+                "TestSupport", "ResourceProxy", "CredentialVault", "OAuthFlows", "VaultAPI", "VaultTestKit",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(
