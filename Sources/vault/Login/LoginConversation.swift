@@ -11,12 +11,14 @@ struct LoginConversation {
     private let opensBrowser: Bool
     private let readsInput: Bool
 
-    /// - Parameter readsInput: Whether standard input is read for a pasted address though it is no terminal. Otherwise
-    ///   it may be anybody's: `while read name; do vault login "$name"; done < names`.
-    init(_ context: Context, opensBrowser: Bool, readsInput: Bool = false) {
+    /// - Parameters:
+    ///   - readsInput: Whether standard input is read for a pasted address though it is no terminal. Otherwise
+    ///     it may be anybody's: `while read name; do vault login "$name"; done < names`.
+    ///   - readsTerminal: Whether it is read where it is a terminal.
+    init(_ context: Context, opensBrowser: Bool, readsInput: Bool = false, readsTerminal: Bool = true) {
         self.context = context
         self.opensBrowser = opensBrowser
-        self.readsInput = readsInput || !context.noInput && isatty(STDIN_FILENO) == 1
+        self.readsInput = readsInput || readsTerminal && !context.noInput && isatty(STDIN_FILENO) == 1
     }
 
     /// Runs a login until it ends, or until somebody ends it with Ctrl-C.
@@ -32,7 +34,7 @@ struct LoginConversation {
                 return .failure(error)
             }
         }
-        let watch = InterruptWatch { login.cancel() }
+        let watch = InterruptWatch { _ in login.cancel() }
         defer { watch.end() }
         let outcome = await login.value
         if let signal = watch.signal, case .failure = outcome {
@@ -47,7 +49,8 @@ struct LoginConversation {
 
     private static let pasted: @Sendable () async -> String? = { await PastedLines.next() }
 
-    private var interaction: Interaction {
+    /// How a login speaks to the person, for whoever watches for interrupts already.
+    var interaction: Interaction {
         let (context, opensBrowser, readsInput) = (context, opensBrowser, readsInput)
         return Interaction(
             show: { (prompt: AuthorizationPrompt) async -> Void in
@@ -101,7 +104,7 @@ struct LoginConversation {
 }
 
 /// Turns SIGINT and SIGTERM into a call, so that a login can close its port and say what it has done.
-private final class InterruptWatch: Sendable {
+final class InterruptWatch: Sendable {
     private let number = Mutex<UInt8?>(nil)
     private let source: any DispatchSourceRead
     private let descriptors: [Int32]
@@ -109,7 +112,7 @@ private final class InterruptWatch: Sendable {
     /// The signal that came, if one did.
     var signal: UInt8? { number.withLock { $0 } }
 
-    init(_ interrupted: @escaping @Sendable () -> Void) {
+    init(_ interrupted: @escaping @Sendable (UInt8) -> Void) {
         var descriptors: [Int32] = [-1, -1]
         guard vault_pipe(&descriptors) == 0 else { preconditionFailure("vault: no pipe for signals") }
         self.descriptors = descriptors
@@ -120,7 +123,7 @@ private final class InterruptWatch: Sendable {
             var byte: UInt8 = 0
             guard read(reader, &byte, 1) == 1 else { return }
             self?.number.withLock { $0 = byte }
-            interrupted()
+            interrupted(byte)
         }
         source.resume()
     }

@@ -1,0 +1,100 @@
+internal import OAuthFlows
+internal import PrivateFiles
+internal import Synchronization
+internal import TokenBroker
+internal import VaultAPI
+internal import VaultCore
+
+/// Logs in once more, for what is held and what a resource asks for beside it.
+///
+/// MCP: "a new authorization for what was held plus what was asked", and no endless circle of them: "three authorizations
+/// for one resource in all, the login included".
+final class ScopeStepUp: Sendable {
+    private static let mostAuthorizations = 3
+
+    private let context: Context
+    private let broker: LocalBroker
+    private let name: EntryName
+    private let connection: ConnectionOptions
+    private let opensBrowser: Bool
+    /// Those of this process that came to nothing; the others are counted in the entry.
+    private let failures = Mutex(0)
+
+    init(
+        _ context: Context,
+        _ broker: LocalBroker,
+        _ name: EntryName,
+        _ connection: ConnectionOptions,
+        opensBrowser: Bool
+    ) {
+        (self.context, self.broker, self.name, self.connection) = (context, broker, name, connection)
+        self.opensBrowser = opensBrowser && !context.noInput
+    }
+
+    /// Whether there is a token now that may be enough.
+    ///
+    /// - Parameter asked: What the resource named; `nil` where it named nothing.
+    func run(_ asked: [String]?) async -> Bool {
+        guard name.kind == .oauth else {
+            Diagnostics.note("the resource wants more than \(name) is good for, and nobody logs in by a static secret")
+            return false
+        }
+        do throws(VaultError) {
+            let entry = try await broker.vault.read(name).summary
+            let added = (asked ?? []).filter { !entry.scopes.contains($0) }
+            let scopes = entry.scopes + added
+            let command = (["vault", "login", name.name] + scopes.flatMap { ["--scope", $0] }).map(shellQuoted)
+                .joined(separator: " ")
+            guard let asked, !asked.isEmpty else {
+                // The specification lets a resource leave the scopes out; what it supports is in its metadata.
+                Diagnostics.note("the resource wants another scope and does not say which; add it to: \(command)")
+                return false
+            }
+            let count = max(1, Int(entry.authorizations)) + failures.withLock { $0 }
+            guard !context.noInput, count < Self.mostAuthorizations else {
+                let reason = context.noInput ? "" : ", and was authorised for \(count) times already"
+                Diagnostics.note(
+                    "the resource wants the scope \(asked.joined(separator: " ")) for \(name)\(reason): \(command)"
+                )
+                return false
+            }
+            context.note("the resource wants the scope \(asked.joined(separator: " ")) for \(name)")
+            return try await logIn(scopes, UInt8(clamping: max(1, Int(entry.authorizations)) + 1), hint: command)
+        } catch {
+            Diagnostics.note("there was no step-up: \(error)")
+            return false
+        }
+    }
+
+    private func logIn(
+        _ scopes: [String],
+        _ authorizations: UInt8,
+        hint command: String
+    ) async throws(VaultError) -> Bool {
+        var options = LoginOptions.none
+        options.connection = connection
+        options.scopes = scopes
+        let conversation = LoginConversation(context, opensBrowser: opensBrowser, readsTerminal: false)
+        do {
+            var resolution = try LoginResolution(context, options, name, broker)
+            var resolved = try await resolution.resolve()
+            resolved.plan.authorizations = authorizations
+            let report = try await broker.login(
+                resolved.plan,
+                by: resolved.flow,
+                asking: conversation.interaction
+            )
+            context.note("\(name) is logged in; \(report.summary.expirySentence)")
+            return true
+        } catch {
+            if error.isLoginElsewhere {
+                context.note("another login as \(name) is under way; waiting for it")
+                return try await broker.waitForLogin(name, within: LoginOptions.standardTimeout)
+            }
+            guard error.code != .interrupted else { return false }
+            failures.withLock { $0 += 1 }
+            Diagnostics.note("the login for more came to nothing: \(error.message); to try it by hand: \(command)")
+            return false
+        }
+    }
+}
