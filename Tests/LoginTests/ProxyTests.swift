@@ -8,6 +8,8 @@ struct ProxyTests {
 
     @Test func doesNotListenToStrangers() throws { try Scenario.run("proxy", "strangers") }
 
+    @Test func survivesWhateverArrives() throws { try Scenario.run("proxy", "garbage") }
+
     @Test func saysAtOnceWhatCannotWork() throws { try Scenario.run("proxy", "starting") }
 
     @Test func passesStreamsOnAsTheyCome() throws { try Scenario.run("proxy", "streams") }
@@ -17,6 +19,12 @@ struct ProxyTests {
 
     @Test(arguments: ["step_up", "no_step_up"])
     func logsInForMore(whether: String) throws { try Scenario.run("proxy", whether) }
+
+    @Test func speaksTLS() throws { try Scenario.run("proxy", "secured") }
+
+    @Test func storesARefreshBeforeItEnds() throws { try Scenario.run("proxy", "interrupted") }
+
+    @Test func seesWhatBecomesOfTheVault() throws { try Scenario.run("proxy", "rekeyed") }
 
     @Test func letsNothingPileUp() throws { try Scenario.run("proxy", "pressure") }
 

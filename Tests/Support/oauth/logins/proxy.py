@@ -1,10 +1,17 @@
 #!/usr/bin/env python3
 """`vault proxy` between clients that know nothing of OAuth and a resource that wants tokens of our server."""
 import copy
+import datetime
 import http.client
+import ipaddress
 import queue
+import random
 import select
 import ssl
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from place import *
 
@@ -657,15 +664,28 @@ def no_step_up():
         expect("Ctrl-C during a step-up: 130, and its port is closed", outcome.status == 130 and is_closed(callback), outcome)
 
 
+def self_signed(home):
+    """The files of a certificate for 127.0.0.1, and of its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=2))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return home.file("certificate.pem", certificate.public_bytes(pem)), home.file("key.pem", key.private_bytes(pem, *form))
+
+
 def secured():
     """Over TLS, with the certificates that are named."""
     server = authlib()
     with Home() as home:
         home.logged_in("x", server)
-        certificate, key = home.root + "/certificate.pem", home.root + "/key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-                        "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=test",
-                        "-addext", "subjectAltName=IP:127.0.0.1"], check=True, stderr=subprocess.DEVNULL)
+        certificate, key = self_signed(home)
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(certificate, key)
         resource = Resource(tls)
@@ -680,6 +700,71 @@ def secured():
         expect("not trusted: 502 and why", status == 502 and b"certificate is not trusted" in body
                and len(resource.asked) == before, body)
         proxy.end()
+
+
+def interrupted():
+    """A refresh that is under way when somebody presses Ctrl-C is stored first."""
+    server = authlib()
+    resource = Resource(mcp=lambda request: request.plain(401, b"no", WWW_Authenticate='Bearer error="invalid_token"'))
+    with Home() as home:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            home.logged_in("x", server)
+            old = home.must("show", "x", "--reveal", "--json").json
+            proxy = Proxy(home, "x", resource.base + "/mcp")
+            server.control(faults=[{"kind": "hang", "grant_type": "refresh_token"}])
+            client = threading.Thread(target=lambda: proxy.raw(
+                f"GET /mcp HTTP/1.1\r\nHost: 127.0.0.1:{proxy.port}\r\nAuthorization: {proxy.bearer}\r\n\r\n"))
+            client.start()
+            deadline = time.monotonic() + PATIENCE
+            while not server.state()["hanging"] and time.monotonic() < deadline:
+                time.sleep(0.01)
+            proxy.running.signal(number)
+            server.post("/_release")
+            outcome = proxy.running.end()
+            client.join(PATIENCE)
+            new = home.must("show", "x", "--reveal", "--json").json
+            expect(f"{128 + number}, and the new grant is here", outcome.status == 128 + number
+                   and new["refresh_token"] != old["refresh_token"], outcome)
+            refreshed = home.vault("token", "x", "--refresh")
+            expect("which is good", refreshed.status == 0, refreshed)
+
+
+def garbage():
+    """Nothing that arrives ends it, and nothing but whole requests with the secret goes on."""
+    server = authlib()
+    resource = Resource()
+    chance = random.Random(33)
+    with Home() as home:
+        home.logged_in("x", server)
+        proxy = Proxy(home, "x", resource.base + "/mcp")
+        own = f"127.0.0.1:{proxy.port}"
+        pieces = [b"GET /mcp HTTP/1.1\r\n", b"POST /mcp HTTP/1.1\r\n", b"HEAD /mcp HTTP/1.0\r\n", f"Host: {own}\r\n".encode(),
+                  b"Content-Length: 5\r\n", b"Transfer-Encoding: chunked\r\n", b"\r\n", b"\r\n\r\n", b"5\r\nhello\r\n0\r\n\r\n",
+                  b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"Upgrade: h2c\r\n", b" folded\r\n", b"\x00", b"\n", b"\r",
+                  b"Origin: http://evil.example\r\n", b"Authorization: Bearer guess\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                  b"x" * 3000, b"CONNECT evil.example:443 HTTP/1.1\r\n"]
+        secret = f"Authorization: {proxy.bearer}\r\n".encode()
+        for guess in (False, True):
+            for _ in range(300):
+                parts = chance.choices(pieces + ([secret] * 6 if guess else []), k=chance.randrange(1, 9))
+                text = b"".join(parts)
+                if chance.random() < 0.3:
+                    text = bytes(byte ^ (chance.random() < 0.02) * chance.randrange(256) for byte in text)
+                with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+                    connection.settimeout(0.02)
+                    try:
+                        connection.sendall(text)
+                        connection.recv(65536)
+                    except OSError:
+                        pass
+            if not guess:
+                expect("without the secret nothing goes on", resource.connections == 0)
+        expect("it is still there", proxy.ask()[0] == 200)
+        for seen in resource.asked:
+            if len(seen.headers.get_all("Authorization")) != 1 or proxy.secret in str(seen.headers):
+                expect("each has one token", False, seen.headers)
+        outcome = proxy.end()
+        expect("130", outcome.status == 130, outcome)
 
 
 def rekeyed():
@@ -845,4 +930,4 @@ def crowded():
 
 
 if __name__ == "__main__":
-    main(passing, strangers, starting, streams, tokens, bound, step_up, no_step_up, secured, rekeyed, pressure, unix_socket, crowded)
+    main(passing, strangers, starting, streams, tokens, bound, step_up, no_step_up, secured, interrupted, garbage, rekeyed, pressure, unix_socket, crowded)
