@@ -54,8 +54,23 @@ package struct BrowserFlow: AuthorizationFlow {
     /// Shows the URL, waits for the browser or a pasted answer, and exchanges the code.
     ///
     /// The port is open while this runs and closed when it returns or throws. The browser sees the success page only
-    /// once the tokens are there.
+    /// once the tokens are there. Where the server has forgotten a client that an earlier login registered, a new one is
+    /// registered, and the person is asked once more.
     package func grant(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
+        do {
+            return try await grantOnce(asking: interaction)
+        } catch {
+            guard registration != nil, !requests.request.client.id.isEmpty, error.underlying is ClientRefused else {
+                throw error
+            }
+            interaction.note("\(error.message); a new client is registered, and the login begins anew")
+        }
+        var fresh = self
+        fresh.requests.request.client = .unregistered
+        return try await fresh.grantOnce(asking: interaction)
+    }
+
+    private func grantOnce(asking interaction: Interaction) async throws(VaultError) -> TokenGrant {
         let endpoint = try checkServer(interaction)
         let gate = LoginGate(note: interaction.note)
         let (listener, isRegisteredPort) = try await listen(gate)
@@ -113,7 +128,11 @@ package struct BrowserFlow: AuthorizationFlow {
         pasting?.cancel()
         switch outcome {
         case .answered(.code(let code)): return try await exchange(code, of: attempt)
-        case .answered(.refused(let response)): throw response.failure
+        case .answered(.refused(let response)):
+            let failure = response.failure
+            // RFC 6749 §4.1.2.1 has the one; the other is what some servers say of a client that they do not know.
+            guard response.error == "unauthorized_client" || response.error == "invalid_client" else { throw failure }
+            throw VaultError(failure.code, failure.message, hint: failure.hint, underlying: ClientRefused())
         case .answered(.stray): preconditionFailure("OAuthFlows: a stray response went through the gate")
         case .cancelled: throw .loginInterrupted
         case .tooLate:
@@ -262,14 +281,19 @@ package struct BrowserFlow: AuthorizationFlow {
             grant = try requests.grant(of: reply)
         } catch {
             if Task.isCancelled { throw .loginInterrupted }
-            // oauth-client.md 34: some servers register a public client, say so, and then do not take it.
             guard registration != nil, case .misconfigured(let refusal) = reply.answer,
-                refusal.error == "invalid_client", requests.request.client.authentication == .none
+                refusal.error == "invalid_client"
             else { throw error }
+            // oauth-client.md 34: some servers register a public client, say so, and then do not take it.
+            let isPublic = requests.request.client.authentication == .none
             throw VaultError(
                 error.code,
-                "\(error.message); the server has registered a client without a secret, and does not take it",
-                hint: "log in again with --register-auth client_secret_basic, or client_secret_post"
+                error.message,
+                hint: isPublic
+                    ? "the server may want a client with a secret: log in again with --register-auth "
+                        + "client_secret_basic, or client_secret_post"
+                    : error.hint,
+                underlying: ClientRefused()
             )
         }
         try checkNonce(of: grant, attempt)
@@ -290,3 +314,6 @@ package struct BrowserFlow: AuthorizationFlow {
         }
     }
 }
+
+/// Marks a failure in which the server does not take the client, so that a new one may help.
+private struct ClientRefused: Error {}

@@ -73,7 +73,8 @@ package struct ClientRegistration: Sendable {
             return try judged(document, redirect)
         } catch {
             // A member of the wrong type is the server's fault, and no damage here.
-            throw error.code == .damaged ? VaultError(.unsafe, error.message, hint: Self.hint) : error
+            guard error.code == .damaged || error.code == .unsafe else { throw error }
+            throw VaultError(.unsafe, error.message, hint: Self.hint)
         }
     }
 
