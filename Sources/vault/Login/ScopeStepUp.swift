@@ -45,21 +45,23 @@ final class ScopeStepUp: Sendable {
             let scopes = entry.scopes + added
             let command = (["vault", "login", name.name] + scopes.flatMap { ["--scope", $0] }).map(shellQuoted)
                 .joined(separator: " ")
-            guard let asked, !asked.isEmpty else {
-                // The specification lets a resource leave the scopes out; what it supports is in its metadata.
-                Diagnostics.note("the resource wants another scope and does not say which; add it to: \(command)")
-                return false
-            }
+            // oauth-client.md 38: a resource may leave out which scope it wants; it lists what there is.
+            let wanted =
+                asked.flatMap { $0.isEmpty ? nil : "the scope \($0.joined(separator: " "))" } ?? "another scope"
             let count = max(1, Int(entry.authorizations)) + failures.withLock { $0 }
             guard !context.noInput, count < Self.mostAuthorizations else {
                 let reason = context.noInput ? "" : ", and was authorised for \(count) times already"
-                Diagnostics.note(
-                    "the resource wants the scope \(asked.joined(separator: " ")) for \(name)\(reason): \(command)"
-                )
+                Diagnostics.note("the resource wants \(wanted) for \(name)\(reason): \(command)")
                 return false
             }
-            context.note("the resource wants the scope \(asked.joined(separator: " ")) for \(name)")
-            return try await logIn(scopes, UInt8(clamping: max(1, Int(entry.authorizations)) + 1), hint: command)
+            context.note("the resource wants \(wanted) for \(name)")
+            return try await logIn(
+                scopes,
+                beside: entry,
+                UInt8(clamping: max(1, Int(entry.authorizations)) + 1),
+                namesScope: asked?.isEmpty == false,
+                hint: command
+            )
         } catch {
             Diagnostics.note("there was no step-up: \(error)")
             return false
@@ -68,7 +70,9 @@ final class ScopeStepUp: Sendable {
 
     private func logIn(
         _ scopes: [String],
+        beside held: EntrySummary,
         _ authorizations: UInt8,
+        namesScope: Bool,
         hint command: String
     ) async throws(VaultError) -> Bool {
         var options = LoginOptions.none
@@ -77,7 +81,15 @@ final class ScopeStepUp: Sendable {
         let conversation = LoginConversation(context, opensBrowser: opensBrowser, readsTerminal: false)
         do {
             var resolution = try LoginResolution(context, options, name, broker)
+            resolution.addsScopesOfResource = !namesScope
             var resolved = try await resolution.resolve()
+            guard namesScope || !Set(resolved.plan.scopes).isSubset(of: held.scopes) else {
+                Diagnostics.note(
+                    "the resource wants another scope, says nowhere which, and lists none beside what is held; "
+                        + "add it to: \(command)"
+                )
+                return false
+            }
             resolved.plan.authorizations = authorizations
             let report = try await broker.login(
                 resolved.plan,
