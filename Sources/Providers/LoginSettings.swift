@@ -133,4 +133,10 @@ package struct LoginSettings: Sendable {
         (clientMetadataURL, registrationAuthentication) = (nil, nil)
         return true
     }
+
+    /// Leaves out the client where the file names no server that it is for, but a resource or nothing at all.
+    package mutating func leaveOutUnnamedServersClient() {
+        guard issuer == nil, provider == nil, tokenURL == nil else { return }
+        (clientID, clientSecret, clientAuthentication) = (nil, nil, nil)
+    }
 }

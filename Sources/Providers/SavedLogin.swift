@@ -13,6 +13,8 @@ package struct SavedLogin: Sendable, Hashable {
     package var deviceURL: String?
     package var revocationURL: String?
     package var clientID: String?
+    /// Where the metadata of the client is, in the place of an id.
+    package var clientMetadataURL: String?
     /// RFC 7591, `token_endpoint_auth_method`.
     package var clientAuthentication: String?
     package var scopes: [String]?
@@ -41,6 +43,7 @@ package struct SavedLogin: Sendable, Hashable {
         add("revocation_url", revocationURL)
         add("client_id", clientID)
         add("client_auth", clientAuthentication)
+        add("client_metadata_url", clientMetadataURL)
         if let scopes {
             lines.append(scopes.isEmpty ? "scopes: []" : "scopes:")
             lines += scopes.map { "  - \(Self.quoted($0))" }

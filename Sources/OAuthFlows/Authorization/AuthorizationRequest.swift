@@ -6,7 +6,7 @@ struct AuthorizationRequest: Sendable {
     let parameters: [(String, String)]
 
     /// What `further` must not set: a preset or a flag that could would undo what the attempt is checked by.
-    private static let own: Set<String> = [
+    static let own: Set<String> = [
         "response_type", "client_id", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
         "nonce",
         "resource", "request", "request_uri", "response_mode", "dpop_jkt", "client_secret",

@@ -172,6 +172,9 @@ package struct BrowserFlow: AuthorizationFlow {
             interaction.note("the authorization server does not say that it supports PKCE; it is used all the same")
         default: break
         }
+        // A query of its own that sets what the client sets; pushed or not, a server that reads the first of two would obey it.
+        _ = try endpoint.adding(query: AuthorizationRequest.own.sorted().map { ($0, "") })
+        _ = try pushEndpoint()
         if scopes != options.scopes {
             interaction.note("the server does not list the scope offline_access, so it is not asked for")
         }
@@ -197,6 +200,7 @@ package struct BrowserFlow: AuthorizationFlow {
             verifier: verifier,
             nonce: scopes.contains("openid") ? Self.randomText() : nil,
             issuer: server.issuer,
+            origins: [requests.request.endpoint.origin, server.authorizationEndpoint?.origin ?? ""],
             sendsIssuer: server.sendsIssuer,
             redirect: options.redirect.uri(port: port),
             client: requests.request.client.id,
@@ -217,21 +221,26 @@ package struct BrowserFlow: AuthorizationFlow {
             dpopThumbprint: requests.request.dpopKey?.thumbprint
         )
         var parameters = request.parameters
-        if server.requiresPushedAuthorizationRequests || options.pushesRequest {
-            parameters = try await push(parameters)
-        }
+        if let endpoint = try pushEndpoint() { parameters = try await push(parameters, to: endpoint) }
         return try BrowserURL(try endpoint.adding(query: parameters), as: "the authorization URL").text
     }
 
+    /// Where the request is pushed to, if it is.
+    private func pushEndpoint() throws(VaultError) -> EndpointURL? {
+        guard server.requiresPushedAuthorizationRequests || options.pushesRequest else { return nil }
+        if let endpoint = server.pushedAuthorizationRequestEndpoint { return endpoint }
+        throw VaultError(
+            .configuration,
+            "the authorization server has no endpoint for pushed authorization requests, which are "
+                + (server.requiresPushedAuthorizationRequests ? "required there" : "asked for")
+        )
+    }
+
     /// RFC 9126 §2: the request goes to the server first, and the browser carries a reference to it.
-    private func push(_ parameters: [(String, String)]) async throws(VaultError) -> [(String, String)] {
-        guard let endpoint = server.pushedAuthorizationRequestEndpoint else {
-            throw VaultError(
-                .configuration,
-                "the authorization server has no endpoint for pushed authorization requests, which are "
-                    + (server.requiresPushedAuthorizationRequests ? "required there" : "asked for")
-            )
-        }
+    private func push(
+        _ parameters: [(String, String)],
+        to endpoint: EndpointURL
+    ) async throws(VaultError) -> [(String, String)] {
         // The client's id is among what authenticates it.
         let (response, redaction) = try await requests.post(parameters.filter { $0.0 != "client_id" }, to: endpoint)
         let document = response.json("the answer to the pushed authorization request")

@@ -10,6 +10,8 @@ struct LoginAttempt: Sendable {
     /// OpenID Connect Core §3.1.2.1, sent whenever `openid` is asked for.
     let nonce: String?
     let issuer: String?
+    /// Where the server's endpoints are: what an `iss` must be of where nobody has named an issuer.
+    let origins: Set<String>
     /// Whether the server says that every response carries `iss`.
     let sendsIssuer: Bool
     let redirect: String
@@ -37,6 +39,15 @@ struct LoginAttempt: Sendable {
         case missingIssuer
     }
 
+    /// Without an identifier, from a preset or settings for a server that has none, its name is not known, and still
+    /// whose it cannot be: a server that sends the browser on to another one would have that one's code exchanged at its
+    /// own token endpoint.
+    private func isExpected(issuer found: String) -> Bool {
+        if let issuer { return Array(found.utf8) == Array(issuer.utf8) }
+        guard let url = try? EndpointURL(found, as: "the issuer") else { return false }
+        return origins.contains(url.origin)
+    }
+
     /// Judges a response; the caller sees to it that only one is ever taken.
     func judge(_ query: CallbackQuery) -> Verdict {
         // State first: until it is right, the rest is anybody's text.
@@ -47,11 +58,8 @@ struct LoginAttempt: Sendable {
         guard constantTimeEqual(Array(sent.utf8), Array(state.utf8)) else { return .stray(.wrongState) }
         // RFC 9207 §2.4: "If the value does not match the expected issuer identifier, clients MUST reject the
         // authorization response and MUST NOT proceed with the authorization grant. For error responses, clients MUST
-        // NOT assume that the error originates from the intended authorization server." Without an identifier, from a
-        // preset for a server that has none, there is nothing to compare.
-        if let found = query["iss"], let issuer, Array(found.utf8) != Array(issuer.utf8) {
-            return .stray(.wrongIssuer)
-        }
+        // NOT assume that the error originates from the intended authorization server."
+        if let found = query["iss"], !isExpected(issuer: found) { return .stray(.wrongIssuer) }
         switch (query["code"], query["error"]) {
         case (let code?, nil):
             // RFC 9207 §2.4: "Clients MUST also reject authorization responses without the iss parameter from

@@ -13,9 +13,11 @@ package struct ProtectedResourceMetadata: Sendable, Hashable {
 
     /// Reads and judges a document.
     ///
-    /// - Parameter asked: The resource's URL as the user gave it.
+    /// - Parameters:
+    ///   - place: Where the document was asked for.
+    ///   - asked: The resource's URL as the user gave it.
     /// - Throws: `.unsafe` if it is the metadata of another resource, or holds what no metadata may.
-    init(_ document: JSONDocument, of asked: EndpointURL) throws(VaultError) {
+    init(_ document: JSONDocument, at place: EndpointURL, of asked: EndpointURL) throws(VaultError) {
         // RFC 9728 §3.3: "If these values are not identical, the data contained in the response MUST NOT be used."
         // Resources below one that publishes metadata for all of them are as common as this rule is strict, and a parent
         // of the same origin can say what it likes of what is below it.
@@ -28,6 +30,16 @@ package struct ProtectedResourceMetadata: Sendable, Hashable {
                 .unsafe,
                 "\(document.subject) is another resource's: it names \(shownURL(named)), expected "
                     + "\(shownURL(asked.text)) or what is above it at the same origin"
+            )
+        }
+        // One of many tenants of an origin can answer with any challenge, and must not speak for the others. The
+        // well-known places are the origin's own.
+        let isOrigins = place.origin == asked.origin && place.path.hasPrefix("/.well-known/oauth-protected-resource")
+        guard isOrigins || asked.covers(resource) else {
+            throw VaultError(
+                .unsafe,
+                "\(document.subject) is for \(shownURL(named)), which is more than \(shownURL(asked.text)), and stands "
+                    + "at no well-known place of its origin"
             )
         }
         self.resource = named

@@ -61,6 +61,7 @@ package struct ResourceDiscovery: Sendable {
                     hint: "name it with --issuer URL, if you know it"
                 )
             }
+            try refuseLoopback(try EndpointURL(issuer, as: "the authorization server"), namedBy: asked)
             report.server = try await server(
                 issuer,
                 named: "\(shownURL(asked.text)) names",
@@ -142,26 +143,35 @@ package struct ResourceDiscovery: Sendable {
                 as: "the metadata that \(shownURL(asked.text)) names,",
                 leastReach: asked.leastReach
             )
+            try refuseLoopback(url, namedBy: asked)
             guard let document = try await request.document(at: url) else {
                 throw VaultError(
                     .configuration,
                     "\(shownURL(asked.text)) says that its metadata is at \(url.withoutQuery), and it is not there"
                 )
             }
-            return try judged(document, asked)
+            return try judged(document, at: url, asked)
         }
         for place in try Self.places(of: asked) {
             guard let document = try await request.document(at: place) else { continue }
-            return try judged(document, asked)
+            return try judged(document, at: place, asked)
         }
         return nil
     }
 
+    /// Plain http is for this machine: a resource elsewhere, whatever its name leads to at this moment, could have requests
+    /// of any content sent to the services here.
+    private func refuseLoopback(_ url: EndpointURL, namedBy asked: EndpointURL) throws(VaultError) {
+        guard url.isLoopback, !asked.isLoopback else { return }
+        throw VaultError(.unsafe, "\(shownURL(asked.text)) names \(shownURL(url.text)), which is on this machine")
+    }
+
     private func judged(
         _ document: JSONDocument,
+        at place: EndpointURL,
         _ asked: EndpointURL
     ) throws(VaultError) -> ProtectedResourceMetadata {
-        do { return try ProtectedResourceMetadata(document, of: asked) } catch {
+        do { return try ProtectedResourceMetadata(document, at: place, of: asked) } catch {
             log.refuseLast(error.message)
             throw error
         }
@@ -193,7 +203,7 @@ package struct ResourceDiscovery: Sendable {
             return
         }
         // A page that answers anybody, or that is not there, asks for no token: nothing is posted to it on a guess.
-        guard (400..<500).contains(status), status != 404, status != 410 else {
+        guard (400..<500).contains(status), ![404, 410].contains(status) else {
             throw VaultError(
                 .configuration,
                 "\(shownURL(asked.text)) answers \(status) to a request without a token and publishes no metadata: "

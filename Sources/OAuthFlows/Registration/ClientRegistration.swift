@@ -24,25 +24,37 @@ package struct ClientRegistration: Sendable {
     private let use: Use
     private let authentication: ClientAuthenticationMethod
     private let scopes: [String]
+    /// What the client could come to ask for, `scopes` among it.
+    private let usableScopes: [String]
     private let issuer: String?
 
     /// What a person reads where a server shows who asks.
     private static let clientName = "vault"
+    /// A list that is longer than this is none that a server wants back.
+    private static let mostListedScopes = 64
 
-    /// - Parameter authentication: What is asked for. `none` unless a person wants otherwise: servers take a public client
-    ///   without listing that they do, so their metadata is no guide.
+    /// - Parameters:
+    ///   - authentication: What is asked for. `none` unless a person wants otherwise: servers take a public client without
+    ///     listing that they do, so their metadata is no guide.
+    ///   - scopes: What the login asks for.
+    ///   - listedScopes: What server and resource list.
     package init(
         at endpoint: EndpointURL,
         of server: AuthorizationServer,
         for use: Use,
         authentication: ClientAuthenticationMethod = .none,
         scopes: [String],
+        listedScopes: [String] = [],
         http: any HTTPExchange,
         clock: VaultClock
     ) {
         (self.endpoint, self.http, self.use) = (endpoint, http, use)
         (self.authentication, self.scopes, issuer) = (authentication, scopes, server.issuer)
         now = { clock.now }
+        // RFC 7591 §2: "scope values … that the client can use". A client that is registered for less has to be replaced
+        // at a step-up, and with it goes whatever a resource has bound to the old one: an MCP session, say.
+        let more = Set(listedScopes).subtracting(scopes).sorted()
+        usableScopes = more.count <= Self.mostListedScopes ? scopes + more : scopes
     }
 
     /// Registers, and judges what the server made of it before any browser opens.
@@ -51,12 +63,24 @@ package struct ClientRegistration: Sendable {
     /// - Throws: `.configuration` if the server registers nobody, or not so; `.unsafe` if what it registered is not what
     ///   may be used; `.temporary` for its and the network's troubles.
     package func register(redirect: String?) async throws(VaultError) -> RegisteredClient {
+        let (response, registered) = try await send(redirect, usableScopes)
+        // Where a server lists what it does not register everybody for, less will do.
+        guard response.status == 400, registered.count > scopes.count else {
+            return try read(response, redirect, registered)
+        }
+        let narrow = try await send(redirect, scopes)
+        return try read(narrow.0, redirect, scopes)
+    }
+
+    private func send(
+        _ redirect: String?,
+        _ scopes: [String]
+    ) async throws(VaultError) -> (HTTPResponse, scopes: [String]) {
         var request = HTTPRequest(.post, endpoint)
         request.fields = [("Accept", "application/json"), ("Content-Type", "application/json")]
-        request.body = try body(redirect)
-        let response: HTTPResponse
+        request.body = try body(redirect, scopes)
         do {
-            response = try await http.send(request)
+            return (try await http.send(request), scopes)
         } catch {
             if Task.isCancelled { throw .loginInterrupted }
             throw VaultError(
@@ -64,13 +88,20 @@ package struct ClientRegistration: Sendable {
                 "the client cannot be registered: \(error.message)"
             )
         }
+    }
+
+    private func read(
+        _ response: HTTPResponse,
+        _ redirect: String?,
+        _ scopes: [String]
+    ) throws(VaultError) -> RegisteredClient {
         // RFC 7591 §3.2.1: 201; some servers say 200.
         guard response.status == 201 || response.status == 200 else { throw refusal(response) }
         guard let document = response.json("the answer to the registration") else {
             throw VaultError(.temporary, "\(endpoint.withoutQuery) answered the registration with no JSON object")
         }
         do throws(VaultError) {
-            return try judged(document, redirect)
+            return try judged(document, redirect, scopes)
         } catch {
             // A member of the wrong type is the server's fault, and no damage here.
             guard error.code == .damaged || error.code == .unsafe else { throw error }
@@ -82,7 +113,7 @@ package struct ClientRegistration: Sendable {
 
     /// RFC 7591 §2 and, for `application_type`, OpenID Connect Dynamic Client Registration §2: without it a server takes a
     /// client for a web application, which may have no loopback redirect.
-    private func body(_ redirect: String?) throws(VaultError) -> SharedSecret {
+    private func body(_ redirect: String?, _ scopes: [String]) throws(VaultError) -> SharedSecret {
         var members: [(name: String, value: JSONMember)] = [
             ("client_name", .text(Self.clientName)), ("application_type", .text("native")),
             ("grant_types", .texts([use.grantType, "refresh_token"])),
@@ -110,7 +141,11 @@ package struct ClientRegistration: Sendable {
     // MARK: - The answer
 
     /// RFC 7591 §3.2.1: the server "MAY reject or replace any of the client's requested metadata values".
-    private func judged(_ document: JSONDocument, _ redirect: String?) throws(VaultError) -> RegisteredClient {
+    private func judged(
+        _ document: JSONDocument,
+        _ redirect: String?,
+        _ scopes: [String]
+    ) throws(VaultError) -> RegisteredClient {
         let root = document.root
         guard let id = try root.fact("client_id") else {
             throw VaultError(.temporary, "the answer to the registration holds no client_id")

@@ -145,6 +145,11 @@ package struct ServerMetadata: Sendable {
         server.codeChallengeMethods = try document.metadataList("code_challenge_methods_supported")
         server.scopesSupported = try document.metadataList("scopes_supported")
         server.tokenEndpointAuthenticationMethods = try document.metadataList("token_endpoint_auth_methods_supported")
+        // Plain http is for this machine, so an issuer whose name leads here, or does at the moment it is asked, could have
+        // requests of any content sent to its services.
+        for (name, endpoint, _) in server.endpoints where endpoint?.isLoopback == true && !url.isLoopback {
+            throw VaultError(.unsafe, "\(name) in \(document.subject) is on this machine, and its issuer is not")
+        }
         return server
     }
 

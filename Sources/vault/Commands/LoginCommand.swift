@@ -53,8 +53,10 @@ struct LoginCommand: AsyncParsableCommand {
         } catch { throw error.naming(login: TypedCommand.text) }
         if context.json { try Output.print(.login(report)) }
         if options.saveConfig {
-            try SavedLogin(report.summary, resolved.plan).write(to: saved)
-            context.note("\(printable(saved)) says now how \(name) was logged in; it holds no secret")
+            try SavedLogin(report.summary, resolved).write(to: saved)
+            context.note(
+                "\(printable(saved)) says now how \(name) was logged in; the client's secret is in the vault alone"
+            )
         }
         let account = report.summary.account.map { " as \($0)" } ?? ""
         context.note("\(name) is logged in\(account); \(report.summary.expirySentence)")
@@ -70,18 +72,33 @@ struct LoginCommand: AsyncParsableCommand {
 }
 
 extension SavedLogin {
-    /// What a login found out, and no secret.
-    fileprivate init(_ entry: EntrySummary, _ plan: LoginPlan) {
+    /// How a login was made, without any secret.
+    ///
+    /// By a preset: its name and what fills it in, so that the next login is by the whole of it. A client that the login
+    /// registered is left out: it is the entry's, and the next login may have to register another.
+    fileprivate init(_ entry: EntrySummary, _ resolved: LoginResolution.Resolved) {
         self.init()
-        resourceURL = LoginOptions.resource(entry.loginOptions)
+        let plan = resolved.plan
+        let options = LoginOptions.earlier(entry.loginOptions)
+        scopes = plan.scopes.isEmpty ? nil : plan.scopes
+        clientMetadataURL = options?.clientMetadataURL
+        if entry.registeredRedirect == nil, clientMetadataURL == nil {
+            clientID = entry.clientID
+            clientAuthentication = entry.clientAuthentication
+        }
+        if let preset = resolved.preset {
+            provider = preset.name
+            if let host = options?.host { parameters["host"] = host }
+            if let tenant = options?.tenant { parameters["tenant"] = tenant }
+            if preset.parameters.contains(where: { $0.name == "issuer" }) { issuer = entry.issuer }
+            return
+        }
+        resourceURL = options?.url
         issuer = entry.issuer
         authorizationURL = entry.authorizationEndpoint
         tokenURL = entry.tokenEndpoint
         deviceURL = plan.server.deviceAuthorizationEndpoint?.text
         revocationURL = entry.revocationEndpoint
-        clientID = entry.clientID
-        clientAuthentication = entry.clientAuthentication
-        scopes = plan.scopes.isEmpty ? nil : plan.scopes
         resource = entry.resource
     }
 }

@@ -162,7 +162,7 @@ extension LoginOptions {
     }
 
     /// What an earlier login remembers; words that only a newer `vault` knows make it nothing.
-    private static func earlier(_ words: [String]) -> LoginOptions? {
+    static func earlier(_ words: [String]) -> LoginOptions? {
         words.isEmpty ? nil : try? LoginOptions.parse(words)
     }
 
@@ -177,12 +177,17 @@ extension LoginOptions {
 
     /// Fills in what an earlier login at the same server was told, where this one is told nothing.
     ///
-    /// - Parameter settings: What the user has written down, which comes before what is remembered.
-    mutating func recall(_ words: [String], after settings: LoginSettings?) {
+    /// - Parameters:
+    ///   - settings: What the user has written down, which comes before what is remembered.
+    ///   - isSameResource: Whether that login was for the same resource: another one is asked for its own scope, under its
+    ///     own name.
+    mutating func recall(_ words: [String], after settings: LoginSettings?, isSameResource: Bool) {
         guard let earlier = Self.earlier(words) else { return }
         if !device, !browser, !clientCredentials { (device, browser) = (earlier.device, earlier.browser) }
-        if scopes.isEmpty, settings?.scopes == nil { scopes = earlier.scopes }
-        if resource == nil, settings?.resource == nil { noResource = noResource || earlier.noResource }
+        if scopes.isEmpty, settings?.scopes == nil, isSameResource { scopes = earlier.scopes }
+        if resource == nil, settings?.resource == nil, isSameResource {
+            noResource = noResource || earlier.noResource
+        }
         if settings?.deviceURL == nil { deviceURL = deviceURL ?? earlier.deviceURL }
         pkceUnadvertised = pkceUnadvertised || earlier.pkceUnadvertised
         exchange = exchange || earlier.exchange

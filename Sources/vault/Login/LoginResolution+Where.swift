@@ -35,6 +35,8 @@ extension LoginResolution {
         var publishesTokenEndpoint = false
         /// What the resource said, where the server was found through it.
         var report: DiscoveryReport?
+        /// Whether nothing of it is a server's word: both endpoints are the user's or a preset's.
+        var isWrittenDown = false
         /// Whether the addresses of what the user named were looked at.
         var isByAddress = false
     }
@@ -55,7 +57,7 @@ extension LoginResolution {
         let now = server.issuer ?? server.tokenEndpoint?.text ?? "another"
         context.note(
             "\(name) was granted by \(shownURL(before)), and its resource names \(shownURL(now)) now: "
-                + "that server is shown nothing of the old grant, and a client is registered there anew"
+                + "that server is shown nothing of the old login, neither its grant nor its client"
         )
     }
 
@@ -87,9 +89,14 @@ extension LoginResolution {
         guard options.issuer == nil, options.provider == nil, settings?.issuer == nil, settings?.provider == nil,
             settings?.tokenURL == nil
         else { return nil }
-        if let known, known.tokenEndpoint != nil { return LoginOptions.resource(known.loginOptions) }
         let servers = try ServerCatalog(userDirectory: "\(context.location.configuration)/servers")
-        guard let server = servers.server(name.name) else { return nil }
+        let server = servers.server(name.name)
+        if let known, known.tokenEndpoint != nil {
+            let url = LoginOptions.resource(known.loginOptions)
+            if let server, server.url == url, !server.scopes.isEmpty { knownServerScopes = server.scopes }
+            return url
+        }
+        guard let server else { return nil }
         // A preset of the same name is for the product's API, and wants a client that is registered for that.
         let preset = try ProviderCatalog(userDirectory: "\(context.location.configuration)/providers").preset(name.name)
         if let preset, preset.clientID ?? options.clientID ?? settings?.clientID != nil { return nil }
@@ -102,7 +109,7 @@ extension LoginResolution {
             )
         }
         knownServerScopes = server.scopes.isEmpty ? nil : server.scopes
-        context.note("\(server.name) is known: \(server.url)")
+        context.note("\(server.name) is known: \(shownURL(server.url))")
         return server.url
     }
 
@@ -159,8 +166,14 @@ extension LoginResolution {
             let reach = try await reach(of: url)
             found.server = try await ServerMetadata(http: http).fetch(at: url, leastReach: reach.reach)
             (found.hasMetadata, found.isByAddress) = (true, reach.isByAddress)
-        } else if let url = options.url, preset == nil, !isWhollyNamed {
-            found = try await discover(url, issuer: issuer, known)
+        } else if let url = options.url, preset == nil {
+            do {
+                found = try await discover(url, issuer: issuer, known)
+            } catch {
+                // Endpoints that are written down need nobody to confirm them, and nobody to lie about them either.
+                guard isWhollyNamed, error.code != .unsafe else { throw error }
+                context.note("\(error.message); what is written down is used")
+            }
         } else if let issuer = found.server.issuer, !isWhollyNamed {
             let reach = try await reach(of: try EndpointURL(issuer, as: "the issuer"))
             if let server = try await ServerMetadata(http: http).fetch(issuer: issuer, leastReach: reach.reach) {
@@ -175,29 +188,43 @@ extension LoginResolution {
                 )
             }
         }
-        var server = found.server
-        found.publishesTokenEndpoint = named.token == nil && server.tokenEndpoint != nil
-        func endpoint(_ text: String?, _ what: String) throws(VaultError) -> EndpointURL? {
-            try text.map { (text) throws(VaultError) in try EndpointURL(text, as: what) }
+        if found.report != nil, issuer == nil, let token = named.token, token != found.server.tokenEndpoint?.text {
+            // The token endpoint that is written down is not that of the server that the resource names: the rest of that
+            // server's metadata, whose endpoints are shown the client's secret too, is about somebody else.
+            var written = AuthorizationServer()
+            written.authorizationEndpoint = found.server.authorizationEndpoint
+            (found.server, found.hasMetadata) = (written, false)
         }
-        server.authorizationEndpoint =
-            try endpoint(named.authorization ?? old?.authorizationEndpoint, "the authorization endpoint")
-            ?? server.authorizationEndpoint
-        server.tokenEndpoint =
-            try endpoint(named.token ?? old?.tokenEndpoint, "the token endpoint") ?? server.tokenEndpoint
-        server.revocationEndpoint =
-            try endpoint(
-                settings?.revocationURL ?? preset?.revocationEndpoint ?? old?.revocationEndpoint,
-                "the revocation endpoint"
-            ) ?? server.revocationEndpoint
-        server.deviceAuthorizationEndpoint =
-            try endpoint(
-                settings?.deviceURL ?? preset?.deviceAuthorizationEndpoint,
-                "the device authorization endpoint"
-            ) ?? server.deviceAuthorizationEndpoint
-        server.pushedAuthorizationRequestEndpoint =
-            try endpoint(preset?.pushedAuthorizationRequestEndpoint, "the pushed authorization request endpoint")
-            ?? server.pushedAuthorizationRequestEndpoint
+        found.isWrittenDown = isWhollyNamed && !found.hasMetadata
+        var server = found.server
+        found.publishesTokenEndpoint =
+            server.tokenEndpoint != nil && (named.token == nil || named.token == server.tokenEndpoint?.text)
+        func take(_ text: String?, _ endpoint: inout EndpointURL?, _ what: String) throws(VaultError) {
+            // What is published just so keeps what is known of where it must lead.
+            guard let text, text != endpoint?.text else { return }
+            endpoint = try EndpointURL(text, as: what)
+        }
+        try take(
+            named.authorization ?? old?.authorizationEndpoint,
+            &server.authorizationEndpoint,
+            "the authorization endpoint"
+        )
+        try take(named.token ?? old?.tokenEndpoint, &server.tokenEndpoint, "the token endpoint")
+        try take(
+            settings?.revocationURL ?? preset?.revocationEndpoint ?? old?.revocationEndpoint,
+            &server.revocationEndpoint,
+            "the revocation endpoint"
+        )
+        try take(
+            settings?.deviceURL ?? preset?.deviceAuthorizationEndpoint,
+            &server.deviceAuthorizationEndpoint,
+            "the device authorization endpoint"
+        )
+        try take(
+            preset?.pushedAuthorizationRequestEndpoint,
+            &server.pushedAuthorizationRequestEndpoint,
+            "the pushed authorization request endpoint"
+        )
         if !found.hasMetadata, preset?.pkce == "required", preset?.authorizationEndpoint != nil {
             // A preset with endpoints stands for the metadata that is not read, and says by that word what it lists.
             server.codeChallengeMethods = ["S256"]
@@ -218,7 +245,9 @@ extension LoginResolution {
             throw VaultError(
                 failure.code,
                 failure.message,
-                hint: failure.hint ?? "vault discover \(shellQuoted(url)) shows what was asked and answered",
+                hint: failure.hint
+                    // A query may hold a key, and hints are kept in logs.
+                    ?? "vault discover \(shellQuoted(String(url.prefix { $0 != "?" }))) shows what was asked and answered",
                 underlying: failure
             )
         }
@@ -230,6 +259,14 @@ extension LoginResolution {
                 "\(shownURL(url)) publishes no metadata of any kind; its endpoints are assumed to be where "
                     + "MCP 2025-03-26 has them: /authorize, /token and /register"
             )
+        }
+        if let issuer, let named = report.resource?.authorizationServers, !named.isEmpty, !named.contains(issuer) {
+            context.note("the resource names \(shownURL(named[0])), and you name \(shownURL(issuer)), which is asked")
+        }
+        if let issuer = server.issuer, let origin = try? EndpointURL(issuer, as: "the issuer").origin,
+            let page = server.authorizationEndpoint, page.origin != origin
+        {
+            context.note("the authorization server \(shownURL(issuer)) sends you to \(shownURL(page.origin)) to log in")
         }
         return Found(
             server: server,

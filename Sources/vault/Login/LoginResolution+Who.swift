@@ -55,7 +55,8 @@ extension LoginResolution {
                     hint: TypedCommand.with("--client-id", "ID")
                 )
             }
-            guard needs.use == .device else {
+            // Without a device endpoint the flow says so, and nothing is registered for it.
+            guard needs.use == .device, server.deviceAuthorizationEndpoint != nil else {
                 return ChosenClient(client: .unregistered, registration: registration)
             }
             // A device has no redirect whose port must be open before.
@@ -117,6 +118,7 @@ extension LoginResolution {
             for: use,
             authentication: method.flatMap { ClientAuthenticationMethod(rawValue: $0) } ?? .none,
             scopes: needs.scopes,
+            listedScopes: needs.listedScopes,
             http: http,
             clock: broker.clock
         )
@@ -164,6 +166,13 @@ extension LoginResolution {
             server
         )
         var client = OAuthClient(id: id, authentication: method, secret: method == .privateKeyJWT ? key : secret)
+        guard method == .none || client.secret != nil else {
+            throw VaultError(
+                .configuration,
+                "the client \(printable(id)) authenticates by \(method.rawValue), and there is no secret of it here",
+                hint: TypedCommand.with("--client-secret-file", "FILE")
+            )
+        }
         client.quirks = Set((preset?.quirks.map(\.word) ?? []).compactMap { TokenRequestQuirk(rawValue: $0) })
         if isOld, preset == nil {
             client.quirks = Set(old?.summary.quirks.compactMap { TokenRequestQuirk(rawValue: $0) } ?? [])
@@ -205,6 +214,8 @@ struct ClientNeeds {
     /// `nil` for flows that no client is registered for.
     let use: ClientRegistration.Use?
     let scopes: [String]
+    /// What server and resource list.
+    let listedScopes: [String]
     /// Whether an option asks for a new registration.
     let registersAnew: Bool
 }

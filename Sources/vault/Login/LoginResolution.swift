@@ -13,6 +13,8 @@ struct LoginResolution {
     struct Resolved {
         var plan: LoginPlan
         var flow: any AuthorizationFlow
+        /// The preset it is by, if it is by one.
+        var preset: ProviderPreset?
     }
 
     let context: Context
@@ -32,7 +34,7 @@ struct LoginResolution {
     }
 
     mutating func resolve() async throws(VaultError) -> Resolved {
-        let settings = try settings()
+        var settings = try settings()
         let known = try await knownEntry()
         options.url = try resourceURL(settings, known?.summary)
         let preset = try preset(settings, known?.summary)
@@ -40,9 +42,14 @@ struct LoginResolution {
         var server = found.server
         // "Client credentials and tokens belong to an issuer": what the entry has is for the server that gave it.
         let old = known.flatMap { isGranted($0.summary, by: found) ? $0 : nil }
-        if old == nil, let known, found.report != nil { noteMove(of: known.summary, to: server) }
+        if old == nil, let known, found.report != nil {
+            noteMove(of: known.summary, to: server)
+            // What was written for the server that the resource named then is not for the one that it names now.
+            if known.summary.tokenEndpoint != nil { settings?.leaveOutUnnamedServersClient() }
+        }
         let registersAnew = options.registerAuth != nil
-        options.recall(old?.summary.loginOptions ?? [], after: settings)
+        let words = old?.summary.loginOptions ?? []
+        options.recall(words, after: settings, isSameResource: LoginOptions.resource(words) == options.url)
         if let url = options.deviceURL {
             server.deviceAuthorizationEndpoint = try EndpointURL(url, as: "the device authorization endpoint")
         }
@@ -55,13 +62,18 @@ struct LoginResolution {
             )
         }
         let scopes = scopes(settings, preset, found, old?.summary)
-        let choice = choice(preset, server, old?.summary)
+        let choice = choice(preset, server, found, old?.summary)
         var chosen = try await client(
             settings,
             preset,
             old,
             server,
-            ClientNeeds(use: choice.registrableUse, scopes: scopes, registersAnew: registersAnew)
+            ClientNeeds(
+                use: choice.registrableUse,
+                scopes: scopes,
+                listedScopes: (server.scopesSupported ?? []) + (found.report?.resource?.scopesSupported ?? []),
+                registersAnew: registersAnew
+            )
         )
         let separator =
             settings?.scopeSeparator ?? preset?.scopeSeparator
@@ -99,7 +111,7 @@ struct LoginResolution {
         plan.endpointReach = found.isByAddress ? tokenEndpoint.leastReach : .machine
         plan.revokesOld = options.revokeOld
         plan.options = options.remembered
-        return Resolved(plan: plan, flow: flow)
+        return Resolved(plan: plan, flow: flow, preset: preset)
     }
 
     /// Hosts that the token is for: those of the preset, or the resource's own.
@@ -175,6 +187,7 @@ struct LoginResolution {
     private func choice(
         _ preset: ProviderPreset?,
         _ server: AuthorizationServer,
+        _ found: Found,
         _ old: EntrySummary?
     ) -> Choice {
         if options.clientCredentials { return .clientCredentials }
@@ -190,8 +203,11 @@ struct LoginResolution {
         case "device" where server.deviceAuthorizationEndpoint != nil: return .device
         case "client-credentials": return .clientCredentials
         default:
-            // A server without an authorization endpoint has no other way for a person.
-            let hasOnlyDevice = server.authorizationEndpoint == nil && server.deviceAuthorizationEndpoint != nil
+            // A server without an authorization endpoint has no other way for a person. One that a resource has named
+            // must not choose it: a code to be entered at a page of somebody else's is how grants are phished.
+            let hasOnlyDevice =
+                server.authorizationEndpoint == nil && server.deviceAuthorizationEndpoint != nil
+                && found.report == nil
             return hasOnlyDevice ? .device : .browser
         }
     }
@@ -200,7 +216,7 @@ struct LoginResolution {
     /// and a preset may.
     private func pkce(_ preset: ProviderPreset?, _ found: Found) -> BrowserFlow.PKCERule {
         // Nobody vouches for a server that the resource has named.
-        if let report = found.report, options.issuer == nil, !options.pkceUnadvertised {
+        if let report = found.report, options.issuer == nil, !found.isWrittenDown, !options.pkceUnadvertised {
             return report.source == .assumed ? .unadvertised : .required
         }
         guard let preset, found.hasMetadata, !options.pkceUnadvertised else { return .unadvertised }
