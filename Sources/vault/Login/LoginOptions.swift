@@ -156,7 +156,8 @@ extension LoginOptions {
         ] where flag { words.append(word) }
         for (value, word) in [
             (host, "--host"), (tenant, "--tenant"), (deviceURL, "--device-url"), (port.map { "\($0)" }, "--port"),
-            (url, "--url"), (clientMetadataURL, "--client-metadata-url"), (registerAuth, "--register-auth"),
+            (url, "--url"), (resource, "--resource"), (clientMetadataURL, "--client-metadata-url"),
+            (registerAuth, "--register-auth"),
         ] { if let value { words.append("\(word)=\(value)") } }
         return words + scopes.map { "--scope=\($0)" }
     }
@@ -187,6 +188,7 @@ extension LoginOptions {
         if scopes.isEmpty, settings?.scopes == nil, isSameResource { scopes = earlier.scopes }
         if resource == nil, settings?.resource == nil, isSameResource {
             noResource = noResource || earlier.noResource
+            if !noResource { resource = earlier.resource }
         }
         if settings?.deviceURL == nil { deviceURL = deviceURL ?? earlier.deviceURL }
         pkceUnadvertised = pkceUnadvertised || earlier.pkceUnadvertised
