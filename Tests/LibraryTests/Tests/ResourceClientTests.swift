@@ -206,6 +206,19 @@ struct ResourceClientTests {
         }
     }
 
+    /// A word in a description is no error code.
+    @Test func aDescriptionThatSpeaksOfNoncesWantsNone() async throws {
+        let challenge = #"WWW-Authenticate: Bearer error="invalid_token", error_description="no use_dpop_nonce here""#
+        try await LoopbackListener.running { request in
+            guard request.contains("Bearer at-1\r\n") else { return Self.answer("200 OK", body: "yes") }
+            return Self.answer("401 Unauthorized", "\(challenge)\r\nDPoP-Nonce: n1\r\n")
+        } whileIn: { resource in
+            let (status, _) = try await execute(HTTPClientRequest(url: resource.url), at: resource.url)
+            #expect(status == 200)
+            #expect(tokens(of: resource) == ["Bearer at-1", "Bearer at-2"])
+        }
+    }
+
     @Test func saysWhyThereIsNoNewToken() async throws {
         let last = FixedTokenBroker(["work": ["at-1"]])
         try await LoopbackListener.running(Self.refusing("at-1")) { resource in
