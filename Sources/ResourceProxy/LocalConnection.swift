@@ -116,7 +116,8 @@ final class LocalConnection: ChannelDuplexHandler {
             let accepted = try owner.rules.accept(head)
             phase = .exchanging
             number += 1
-            (hasWholeRequest, isPersistent) = (false, head.isKeepAlive)
+            // HTTP/1.0 knows no chunks, and the end of the connection is that of the answer.
+            (hasWholeRequest, isPersistent) = (false, head.isKeepAlive && head.version == .http1_1)
             if accepted.expectsContinue {
                 write(.head(HTTPResponseHead(version: .http1_1, status: .continue)), promise: nil)
             }
@@ -167,7 +168,7 @@ final class LocalConnection: ChannelDuplexHandler {
         }
         guard case .end = part else {
             guard case .head(var head) = part, !isPersistent else { return write(part) }
-            head.headers.add(name: "Connection", value: "close")
+            head.headers.replaceOrAdd(name: "Connection", value: "close")
             return write(.head(head))
         }
         // A client that goes on sending a body which nobody reads is not asked for another request.

@@ -20,13 +20,8 @@ struct LocalExchange: Sendable {
         if status.mayHaveResponseBody || head.method == .HEAD || status == .notModified {
             if let length {
                 fields.add(name: "Content-Length", value: length)
-            } else if head.method != .HEAD, status.mayHaveResponseBody {
-                if head.version == .http1_1 {
-                    fields.add(name: "Transfer-Encoding", value: "chunked")
-                } else {
-                    // Its end is the connection's.
-                    fields.replaceOrAdd(name: "Connection", value: "close")
-                }
+            } else if head.method != .HEAD, status.mayHaveResponseBody, head.version == .http1_1 {
+                fields.add(name: "Transfer-Encoding", value: "chunked")
             }
         }
         try await write(.head(HTTPResponseHead(version: .http1_1, status: status, headers: fields)))

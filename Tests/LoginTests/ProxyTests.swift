@@ -8,7 +8,8 @@ struct ProxyTests {
 
     @Test func doesNotListenToStrangers() throws { try Scenario.run("proxy", "strangers") }
 
-    @Test func survivesWhateverArrives() throws { try Scenario.run("proxy", "garbage") }
+    @Test(arguments: ["garbage", "leaving"])
+    func survivesWhateverArrives(what: String) throws { try Scenario.run("proxy", what) }
 
     @Test func saysAtOnceWhatCannotWork() throws { try Scenario.run("proxy", "starting") }
 

@@ -53,8 +53,8 @@ struct ProxyCommand: AsyncParsableCommand {
             Diagnostics.note(error.hint.map { "\(error.message); \($0)" } ?? error.message)
         }
 
-        let interrupts = Interrupts()
         let proxy = try await ResourceProxy.open(broker, for: name.description, to: resource, options)
+        let interrupts = Interrupts()
         do {
             try Output.print([proxy.address])
             if var secret = proxy.secret {

@@ -8,6 +8,8 @@ import queue
 import random
 import select
 import ssl
+import struct
+from concurrent.futures import ThreadPoolExecutor
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -163,7 +165,20 @@ def passing():
         request.plain(200, request.body, Set_Cookie="session=1", X_Echo=request.token, DPoP_Nonce="n",
                       Keep_Alive="timeout=5", X_Hop="1", Connection="X-Hop", X_Kept="kept")
 
-    resource = Resource(mcp_redirect=login_page, mcp_elsewhere=elsewhere, mcp_echo=echo)
+    def chunked(request):
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"5\r\nhello\r\n0\r\n\r\n")
+
+    def bare(status):
+        def answer(request):
+            request.send_response(status)
+            request.send_header("ETag", "x")
+            request.end_headers()
+        return answer
+
+    resource = Resource(mcp_chunked=chunked, mcp_none=bare(204), mcp_unchanged=bare(304), mcp_redirect=login_page, mcp_elsewhere=elsewhere, mcp_echo=echo)
     with Home() as home:
         home.logged_in("x", server)
         token = token_of(home)
@@ -232,6 +247,14 @@ def passing():
                and "expect" not in {n.lower() for n in resource.asked[-1].headers}, answers)
         answers = proxy.raw(f"GET /mcp HTTP/1.0\r\nHost: localhost:{proxy.port}\r\nAuthorization: {proxy.bearer}\r\n\r\n")
         expect("HTTP/1.0", answers.startswith("HTTP/1.1 200") and answers.endswith("yes"), answers)
+        answers = proxy.raw(f"GET /mcp/chunked HTTP/1.0\r\nHost: localhost:{proxy.port}\r\nAuthorization: {proxy.bearer}\r\n"
+                            "Connection: keep-alive\r\n\r\n")
+        expect("HTTP/1.0 and an answer without a length", answers.endswith("\r\n\r\nhello")
+               and "transfer-encoding" not in answers.lower() and answers.lower().count("connection: close") == 1, answers)
+        status, fields, body = proxy.ask(below="/none")
+        expect("204", status == 204 and body == b"" and "Transfer-Encoding" not in fields, fields)
+        status, fields, body = proxy.ask(below="/unchanged")
+        expect("304", status == 304 and body == b"" and "Transfer-Encoding" not in fields and fields["ETag"] == "x", fields)
         outcome = proxy.end()
         expect("Ctrl-C: 130", outcome.status == 130 and outcome.err == "", outcome)
         expect("the port is closed", is_closed(proxy.port))
@@ -500,14 +523,14 @@ def tokens():
         expect("a 401 that stays is passed on", status == 401 and body == b"never" and "invalid_token" in fields["WWW-Authenticate"]
                and len(resource.asked) == before + 2 and server.state()["refreshes"] == refreshes + 1)
 
-        server.control(lifetime=1)
-        home.must("token", "x", "--refresh")
-        server.control(lifetime=3600)
-        asked, refreshes = len(resource.asked), server.state()["refreshes"]
+        token = token_of(home)
         proxy.ask()
-        old = resource.asked[-1].token
+        server.control(lifetime=1)
+        old = "Bearer " + home.must("token", "x", "--refresh").lines[0]
+        server.control(lifetime=3600)
+        refreshes = server.state()["refreshes"]
         deadline = time.monotonic() + PATIENCE
-        while resource.asked[-1].token == old and time.monotonic() < deadline:
+        while resource.asked[-1].token in (old, "Bearer " + token) and time.monotonic() < deadline:
             expect("the token's second", proxy.ask()[0] == 200)
             time.sleep(0.1)
         expect("a token that runs out is refreshed before the request", resource.asked[-1].token != old
@@ -767,6 +790,48 @@ def garbage():
         expect("130", outcome.status == 130, outcome)
 
 
+def leaving():
+    """Clients that leave at any moment leave nothing behind."""
+    server = authlib()
+
+    def large(request):
+        request.plain(200, b"x" * (1 << 20))
+
+    resource = Resource(mcp_large=large)
+    chance = random.Random(7)
+    with Home() as home:
+        home.logged_in("x", server)
+        proxy = Proxy(home, "x", resource.base + "/mcp")
+
+        def descriptors():
+            return len(os.listdir(f"/proc/{proxy.running.process.pid}/fd"))
+
+        expect("before", proxy.ask(below="/large")[0] == 200)
+        head = f" HTTP/1.1\r\nHost: 127.0.0.1:{proxy.port}\r\nAuthorization: {proxy.bearer}\r\n"
+        texts = [f"GET /mcp/large{head}\r\n".encode(), f"POST /mcp{head}Content-Length: 300000\r\n\r\n".encode() + b"x" * 300000,
+                 f"POST /mcp{head}Content-Length: 2000000\r\n\r\n".encode() + b"x" * 2000000,
+                 f"POST /mcp{head}Transfer-Encoding: chunked\r\n\r\n".encode() + b"1000\r\n" + b"x" * 4096 + b"\r\n0\r\n\r\n"]
+        for _ in range(300):
+            text = chance.choice(texts) * chance.choice((1, 1, 2))
+            with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", chance.randrange(2), 0))
+                connection.settimeout(0.01)
+                try:
+                    connection.sendall(text[:chance.choice((len(text), chance.randrange(len(text))))])
+                    connection.recv(chance.choice((1, 1000, 200000)))
+                except OSError:
+                    pass
+        with ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda _: proxy.ask(below="/large")[::2], range(100)))
+        expect("the others are served", all(status == 200 and len(body) == 1 << 20 for status, body in answers))
+        deadline = time.monotonic() + PATIENCE
+        while descriptors() > 60 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        expect("nothing is left open", descriptors() <= 60, descriptors())
+        outcome = proxy.end()
+        expect("130, and no word about any of them", outcome.status == 130 and outcome.err == "", outcome)
+
+
 def rekeyed():
     """What happens to the vault meanwhile is seen without a restart."""
     server = authlib()
@@ -930,4 +995,4 @@ def crowded():
 
 
 if __name__ == "__main__":
-    main(passing, strangers, starting, streams, tokens, bound, step_up, no_step_up, secured, interrupted, garbage, rekeyed, pressure, unix_socket, crowded)
+    main(passing, strangers, starting, streams, tokens, bound, step_up, no_step_up, secured, interrupted, garbage, leaving, rekeyed, pressure, unix_socket, crowded)
