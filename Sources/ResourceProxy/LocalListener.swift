@@ -124,7 +124,6 @@ final class LocalListener: Sendable {
         let loop = MultiThreadedEventLoopGroup.singleton.next()
         let held = NIOLoopBoundBox<LocalConnections?>.makeBoxSendingValue(nil, eventLoop: loop)
         let server = try await ServerBootstrap(group: loop, childGroup: loop)
-            .serverChannelOption(.backlog, value: 512)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -134,6 +133,9 @@ final class LocalListener: Sendable {
                 }
             }
             .withBoundSocket(socket).get()
+        // NIO listens at once on a socket that is bound already, before it has read how long the queue may be, and a client
+        // that finds it full tries again after a second. On Linux the last call counts.
+        _ = listen(socket, 4096)
         let port = server.localAddress?.port
         let connections = try await loop.submit {
             let connections = LocalConnections(rules(port), limits, checksPeer: checksPeer, on: loop, serve)
