@@ -19,6 +19,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from drive_login import drive
+from mcp_client import call
 
 here = os.path.dirname(os.path.realpath(__file__))
 running = []
@@ -281,6 +282,21 @@ def foreign(script, *arguments):
     return server
 
 
+def mcp(kind):
+    """Logs in with the SDK's own client, and calls a tool with what it got."""
+    server = start("mcp_servers.py", "--kind", kind)
+    requests.post(server["base"] + "/_control", json={"lifetime": 60}).raise_for_status()
+    who = call(server["resource"], "whoami")
+    expect(f"mcp {kind}: the SDK's client is let in", who["subject"] == "alice" and who["scopes"] == ["read"], who)
+    log = requests.get(server["base"] + "/_log").json()
+    named = [entry["values"]["resource"] for entry in log if entry["endpoint"] in ("/authorize", "/token")]
+    expect(f"mcp {kind}: the log knows the resource", named == [server["resource"]] * 2, named)
+    text = json.dumps(log)
+    expect(f"mcp {kind}: and no token", "at-" not in text and "test_access_token" not in text and "Bearer" in text)
+    refused = requests.post(server["base"] + "/_control", json={"nonsense": 1})
+    expect(f"mcp {kind}: unknown control refused", refused.status_code == 400)
+
+
 def in_browser(server, client):
     """A stand-in for the vault's listener shows its success page."""
 
@@ -315,6 +331,8 @@ try:
     servers = [(mine, "public")]
     servers += [(server, server["client_id"]) for server in (
         foreign("oidc_provider_mock"), foreign("oidc_provider_mock", "--registered"), foreign("canaille"))]
+    mcp("reference")
+    mcp("fastmcp")
     if "--browser" in sys.argv:
         requests.post(mine["base"] + "/_control", json={"consent": "page"})
         for server, client in servers:
