@@ -84,6 +84,8 @@ class Control:
 
 control = Control()
 entries = []
+# Every authorization server's, for `GET /_clients`.
+providers = []
 
 
 def fingerprint(text):
@@ -294,6 +296,8 @@ class Watched:
     def of_tests(path, body):
         if path == "/_log":
             return JSONResponse(entries)
+        if path == "/_clients":
+            return JSONResponse([client.model_dump(mode="json") for provider in providers for client in provider.clients.values()])
         if path == "/_forget":
             entries.clear()
             return JSONResponse({})
@@ -324,6 +328,7 @@ def add_tools(server):
 def authorization_server(identifier):
     """The SDK's own routes. Its metadata is built again for what a test changes."""
     provider = InMemory(identifier)
+    providers.append(provider)
     # A path-less issuer as a string keeps its form; an AnyHttpUrl made here would gain a slash.
     issuer = AuthSettings(issuer_url=identifier, resource_server_url=None).issuer_url
     registration = ClientRegistrationOptions(enabled=True, valid_scopes=SCOPES)
@@ -348,10 +353,10 @@ def authorization_server(identifier):
         registration.default_scopes = control.default_scopes
         await app(scope, receive, send)
 
-    return provider, configured
+    return configured
 
 
-def resource_server(resource, providers):
+def resource_server(resource):
     """The SDK's MCP server, at an origin of its own, with a verifier that knows the issuer it names at the time."""
 
     class Verifier:
@@ -409,6 +414,7 @@ def fastmcp_server(base):
     provider = Provider(
         base_url=base, required_scopes=["read"], revocation_options=RevocationOptions(enabled=True),
         client_registration_options=ClientRegistrationOptions(enabled=True, valid_scopes=SCOPES, default_scopes=SCOPES))
+    providers.append(provider)
     server = add_tools(fastmcp.FastMCP("fastmcp", auth=provider))
     app = server.http_app(path="/mcp")
     app.router.routes.append(provider.consent_route())
@@ -447,10 +453,10 @@ async def main():
     if arguments.kind == "fastmcp":
         issuers, apps = [bases[0] + "/"], [Watched(fastmcp_server(bases[0]), "resource")]
     else:
-        made = [authorization_server(base) for base in bases[1:]]
         issuers = bases[1:]
-        apps = [Watched(resource_server(resource, [provider for provider, _ in made]), "resource")]
-        apps += [Watched(app, f"issuer{number or ''}") for number, (_, app) in enumerate(made)]
+        made = [authorization_server(base) for base in issuers]
+        apps = [Watched(resource_server(resource), "resource")]
+        apps += [Watched(app, f"issuer{number or ''}") for number, app in enumerate(made)]
     for name in ("mcp", "fastmcp", "uvicorn", "FastMCP"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     tls = {"ssl_certfile": arguments.certificate, "ssl_keyfile": arguments.key}

@@ -1,0 +1,32 @@
+import TestSupport
+import Testing
+
+/// Logins that begin with the URL of an MCP server and nothing else.
+@Suite(.blocking)
+struct DiscoveryTests {
+    /// The MCP SDK's servers and FastMCP's, nobody of which was written here, from the URL to a tool that answers.
+    @Test(arguments: ["reference", "fastmcp"])
+    func goesFromAURLToATool(server: String) throws { try Scenario.run("discovery", server) }
+
+    @Test func servesTheSDKsClientBehindTheProxy() throws { try Scenario.run("discovery", "proxied") }
+
+    @Test func showsItsPageInARealBrowser() throws { try Scenario.run("discovery", "browser") }
+
+    @Test func showsNothingOfTheOldServerToTheNew() throws { try Scenario.run("discovery", "moved") }
+
+    @Test func isAClientByItsMetadataDocument() throws { try Scenario.run("discovery", "cimd") }
+
+    @Test func authorizesMoreWhereAToolWantsIt() throws { try Scenario.run("discovery", "steps") }
+
+    @Test(arguments: ["lies", "redirects"])
+    func stopsAtALieBeforeItRegisters(kind: String) throws { try Scenario.run("lies", kind) }
+
+    @Test(arguments: ["registrations", "secrets"])
+    func judgesWhatAServerRegistered(kind: String) throws { try Scenario.run("lies", kind) }
+
+    @Test func assumesEndpointsOnlyWhereThereIsNoMetadata() throws { try Scenario.run("lies", "fallback") }
+
+    /// In a network namespace, with global addresses and private ones.
+    @Test(arguments: ["begun", "global_to_private", "rebinding", "allowed"])
+    func isNotLedFromTheInternetInside(how: String) throws { try Scenario.run("namespace", how) }
+}

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""Logins that begin with nothing but the URL of an MCP server, at servers nobody here wrote."""
+from mcp_place import *
+
+from authority import Authority
+
+CONSENT = ["GET /authorize", "GET /consent", "POST /consent"]
+
+
+def from_url_to_tool(kind, issuer):
+    """From the URL of a resource to a tool that says whose the token is; `issuer` is the log's name of who gives tokens."""
+    server = Packages("--kind", kind)
+    url = server.resource
+    discovery = ["resource GET /mcp", f"resource GET {PROTECTED}/mcp", f"{issuer} GET {SERVER}"]
+    with Home() as home:
+        told = home.vault("discover", url, "--json")
+        expect(f"{kind}: discover names what was found", told.status == 0 and all(
+            text in told.out.replace("\\/", "/") for text in (server.issuer, "/token", "/register", "/authorize", url)), told)
+        expect(f"{kind}: with three requests", server.asked() == discovery, server.asked())
+        shown = home.vault("discover", url)
+        expect(f"{kind}: for people too", shown.status == 0 and server.issuer in shown.out, shown)
+        server.forget()
+
+        outcome, address, page = log_in(home, "work", url)
+        expect(f"{kind}: logged in", outcome.status == 0 and outcome.out == "" and page.status_code == 200, outcome, page.text)
+        asked = discovery + [f"{issuer} POST /register"] + [f"{issuer} {step}" for step in CONSENT] + [f"{issuer} POST /token"]
+        expect(f"{kind}: these requests, and nothing else", server.asked() == asked, server.asked())
+        expect(f"{kind}: no browser was started", home.browsers() == [])
+        for entry in server.log()[:3]:
+            headers = entry["headers"]
+            plain = headers.get("accept-encoding") == "identity" and "application/json" in headers.get("accept", "")
+            expect(f"{kind}: {entry['endpoint']}: asked plainly and without credentials",
+                   plain and not {"authorization", "cookie"} & set(headers) and entry["query"] == [], headers)
+        registered = server.last("/register")["json"]
+        redirect = redirect_of(address)
+        expect(f"{kind}: registered as what it is",
+               registered["application_type"] == "native" and registered["redirect_uris"] == [redirect]
+               and sorted(registered["grant_types"]) == ["authorization_code", "refresh_token"]
+               and registered["token_endpoint_auth_method"] == "none" and registered["response_types"] == ["code"]
+               and re.fullmatch(r"http://127\.0\.0\.1:\d+/\S*", redirect), registered)
+        query = query_of(address)
+        client = server.clients()[0]["client_id"]
+        expect(f"{kind}: what the browser asks for", query["client_id"] == client and query["scope"] == "read"
+               and query["code_challenge_method"] == "S256" and query["response_type"] == "code", query)
+        expect(f"{kind}: the code is exchanged by the client alone",
+               sorted(server.last("/token")["form"]) == ["client_id", "code", "code_verifier", "grant_type", "redirect_uri", "resource"]
+               and "authorization" not in server.last("/token")["headers"], server.last("/token"))
+
+        token = home.must("token", "work").out.strip()
+        who = tool(url, "whoami", f"Bearer {token}")
+        expect(f"{kind}: the SDK's client calls a tool", who == {"subject": "alice", "scopes": ["read"], "client_id": client}, who)
+        fresh = home.vault("token", "work", "--refresh")
+        expect(f"{kind}: refreshed", fresh.status == 0 and fresh.out.strip() not in ("", token), fresh)
+        last = server.last("/token")
+        expect(f"{kind}: the refresh names the resource and no scope",
+               last["values"]["grant_type"] == "refresh_token" and "scope" not in last["form"], last)
+        named = [entry["values"].get("resource") for entry in server.log() if entry["endpoint"] in ("/authorize", "/token")]
+        expect(f"{kind}: one resource in authorize, token and refresh", named == [url] * 3, named)
+        who = tool(url, "whoami", f"Bearer {fresh.out.strip()}")
+        expect(f"{kind}: and the fresh token is good", isinstance(who, dict) and who["subject"] == "alice", who)
+        facts = home.must("show", "work", "--json")
+        expect(f"{kind}: the entry knows its issuer", facts.json["issuer"] == server.issuer and facts.json["has_refresh_token"], facts)
+
+        server.forget()
+        outcome, again, _ = log_in(home, "work", url)
+        expect(f"{kind}: a second login discovers anew and registers nothing", outcome.status == 0 and server.asked() == [
+            step for step in asked if "/register" not in step], outcome, server.asked())
+        expect(f"{kind}: with the same client and redirect", query_of(again)["client_id"] == client and redirect_of(again) == redirect
+               and len(server.clients()) == 1, again)
+        expect(f"{kind}: one entry", home.names() == ["oauth:work"], home.names())
+        # Another name at the same server is the same client, unless its redirect is taken.
+        server.forget()
+        outcome, other, _ = log_in(home, "other", url)
+        expect(f"{kind}: another name registers nothing either", outcome.status == 0 and len(server.clients()) == 1, outcome, server.asked())
+        denied, _, _ = log_in(home, "denied", url, deny=True)
+        fails(f"{kind}: a person who says no", denied, 5, "access_denied")
+
+
+def reference():
+    """The SDK's own servers, two origins."""
+    from_url_to_tool("reference", "issuer")
+
+
+def fastmcp():
+    """FastMCP's, one origin, with an issuer that ends in a slash and a challenge that names the scope."""
+    from_url_to_tool("fastmcp", "resource")
+
+
+def proxied():
+    """The SDK's client behind `vault proxy`, with nothing but its address and its secret."""
+    for kind in ("reference", "fastmcp"):
+        server = Packages("--kind", kind)
+        with Home() as home:
+            log_in(home, "work", server.resource)
+            token = home.must("token", "work").out.strip()
+            proxy = Proxy(home, "work", server.resource)
+            expect(f"{kind}: an address and a secret of its own", proxy.url.startswith("http://127.0.0.1:")
+                   and proxy.authorization.startswith("Bearer ") and token not in proxy.authorization)
+            server.forget()
+            who = tool(proxy.url, "whoami", proxy.authorization)
+            expect(f"{kind}: a tool through the proxy", isinstance(who, dict) and who["subject"] == "alice", who, proxy.running.shown)
+            expect(f"{kind}: to the resource and nowhere else", {step.split()[0] + step.split()[-1] for step in server.asked()} == {
+                "resource/mcp"}, server.asked())
+            server.forget()
+            for what, headers in (
+                ("no secret", {}), ("another", {"Authorization": "Bearer x"}), ("the token itself", {"Authorization": f"Bearer {token}"}),
+                ("a foreign Host", {"Authorization": proxy.authorization, "Host": "evil.example"}),
+            ):
+                answer = requests.post(proxy.url, json={}, headers=headers, timeout=PATIENCE)
+                expect(f"{kind}: {what} gets nowhere", 400 <= answer.status_code < 500 and server.asked() == [], answer.status_code)
+            server.control(lifetime=1)
+            home.must("token", "work", "--refresh")
+            who = tool(proxy.url, "whoami", proxy.authorization)
+            expect(f"{kind}: and refreshes", isinstance(who, dict) and server.log("/token") != [], who, server.asked())
+            ended = proxy.end()
+            expect(f"{kind}: ended by the signal, secrets on standard output only", ended.status == 143
+                   and proxy.authorization.split()[1] not in ended.err and token not in ended.out + ended.err, ended)
+
+
+def browser():
+    """The URL that `vault` prints, in a headless Chromium, as far as the page of success."""
+    server = Packages()
+    with Home() as home:
+        picture = home.root + "/page.png"
+        fifo = home.root + "/said"
+        os.mkfifo(fifo)
+        command = [sys.executable, os.path.join(OAUTH, "browser_login.py"), "--screenshot", picture]
+        home.environment["BROWSER"] = home.script("chromium", f'exec {shlex.join(command)} "$1" > {shlex.quote(fifo)} 2>&1')
+        for name in ("CHROMIUM", "CHROMEDRIVER"):
+            if os.environ.get(name):
+                home.environment[name] = os.environ[name]
+        running = home.start("login", "work", "--url", server.resource)
+        with open(fifo, "rb") as pipe:
+            said = pipe.read().decode(errors="replace")
+        outcome = running.end()
+        page = next((json.loads(line) for line in said.splitlines() if line.startswith("{")), {})
+        expect("logged in by a browser", outcome.status == 0 and page.get("title") == "You are logged in", outcome, said[-800:])
+        who = tool(server.resource, "whoami", "Bearer " + home.must("token", "work").out.strip())
+        expect("and the token is good", isinstance(who, dict) and who["subject"] == "alice", who)
+
+
+def moved():
+    """The resource names another authorization server: nothing of the old is shown to the new."""
+    server = Packages("--issuers", "2")
+    with Home() as home:
+        outcome, _, _ = log_in(home, "work", server.resource, "--register-auth", "client_secret_post")
+        expect("logged in with a secret at the first", outcome.status == 0, outcome)
+        old = server.clients()[0]
+        entry = home.must("show", "work", "--reveal", "--json").json
+        canaries = [old["client_id"], old["client_secret"], entry["refresh_token"], entry["access_token"]]
+        expect("there are four things to keep", all(canaries) and len(set(canaries)) == 4)
+        server.control(authorization_server=1, watch=canaries)
+        server.forget()
+        outcome, address, _ = log_in(home, "work", server.resource)
+        expect("logged in at the second", outcome.status == 0, outcome)
+        expect("which it says", server.issuers[1] in outcome.err, outcome)
+        asked = [step for step in server.asked() if step.startswith("issuer1")]
+        expect("registered there", f"issuer1 POST /register" in asked and address.startswith(server.issuers[1]), server.asked())
+        shown = [entry for entry in server.log() if entry.get("contains")]
+        expect("nobody was shown anything of the old", shown == [], shown)
+        expect("the old server was not asked", [step for step in server.asked() if step.startswith("issuer ")] == [], server.asked())
+        server.forget()
+        fresh = home.vault("token", "work", "--refresh")
+        expect("refreshed at the second", fresh.status == 0 and server.asked() == ["issuer1 POST /token"]
+               and server.log()[0]["contains"] == [], fresh, server.asked())
+        who = tool(server.resource, "whoami", f"Bearer {fresh.out.strip()}")
+        expect("its token is good", isinstance(who, dict) and who["subject"] == "alice", who)
+        # And back: the first client may be used again, but only there.
+        new = [client for client in server.clients() if client["client_id"] != old["client_id"]]
+        entry = home.must("show", "work", "--reveal", "--json").json
+        server.control(authorization_server=0, watch=[new[0]["client_id"], entry["refresh_token"], entry["access_token"]])
+        server.forget()
+        outcome, _, _ = log_in(home, "work", server.resource)
+        expect("and back, with nothing of the second", outcome.status == 0 and not any(
+            entry["contains"] for entry in server.log()), outcome, server.asked())
+
+
+def cimd():
+    """A client id that is the URL of a document (--client-metadata-url)."""
+    with Home() as home:
+        authority = Authority(home.root)
+        certificate, key = authority.issue("localhost")
+        documents = Liar({}, name="localhost", certificate=certificate, key=key)
+        document = {"client_id": "{base}/client.json", "client_name": "vault", "redirect_uris": ["http://127.0.0.1/callback"],
+                    "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
+                    "token_endpoint_auth_method": "none", "application_type": "native"}
+        documents.answers = {"/client.json": [{"body": document}], "/": [{"body": document}],
+                             "/other.json": [{"body": document}]}
+        own = documents.base + "/client.json"
+        trusted = ("--ca-file", authority.file)
+        for kind in ("reference",):
+            server = Packages("--kind", kind)
+            server.control(client_metadata=True, client_metadata_ca=authority.file)
+            outcome, address, _ = log_in(home, "work", server.resource, "--client-metadata-url", own, *trusted)
+            expect("logged in", outcome.status == 0, outcome)
+            expect("with the URL as the client's id, and no registration", query_of(address)["client_id"] == own
+                   and server.log("/register") == [] and server.last("/token")["values"]["client_id"] == own, server.asked())
+            fresh = home.vault("token", "work", "--refresh")
+            expect("refreshed with it", fresh.status == 0 and server.last("/token")["values"]["client_id"] == own, fresh)
+            for what, url, statuses in (
+                ("another client's document", documents.base + "/other.json", (10, 78)), ("no path", documents.base, (10, 64, 78)),
+                ("a path that is nothing", documents.base + "/", (10, 64, 78)), ("a fragment", own + "#x", (10, 64)),
+                ("http", own.replace("https:", "http:"), (10, 64)), ("user info", own.replace("//", "//a@"), (10, 64)),
+                ("no document", documents.base + "/none.json", (78,)),
+            ):
+                server.forget()
+                outcome = home.vault("login", "bad", "--url", server.resource, "--no-browser", "--client-metadata-url", url,
+                                     *trusted, "--timeout", "5s")
+                expect(f"{what} is refused before any URL", outcome.status in statuses and "http" not in [
+                    line[:4] for line in outcome.err.splitlines()] and not any("POST" in step for step in server.asked()),
+                    outcome, server.asked())
+            outcome = home.vault("login", "bad", "--url", server.resource, "--no-browser", "--client-metadata-url", own,
+                                 "--timeout", "5s")
+            expect("an authority nobody trusts", outcome.status in (9, 10, 78) and "registered" not in outcome.err, outcome)
+            server.control(client_metadata=False)
+            server.forget()
+            outcome, address, _ = log_in(home, "plain", server.resource, "--client-metadata-url", own, *trusted)
+            expect("where the server does not take such ids it registers", outcome.status == 0
+                   and query_of(address)["client_id"] != own and len(server.log("/register")) == 1, outcome, server.asked())
+
+
+def step_up(server, proxy, tool_name):
+    """Calls a tool that wants more, with the driver at the URL that the proxy shows; what the tool said."""
+    running, before = proxy.running, len(proxy.running.shown)
+    said = []
+    thread = threading.Thread(target=lambda: said.append(tool(proxy.url, tool_name, proxy.authorization)))
+    thread.start()
+    with running.changed:
+        running.changed.wait_for(
+            lambda: re.search(r"^(https?://\S+)\r?\n", running.shown[before:], re.M) or said or running.open == 0, PATIENCE)
+        found = re.search(r"^(https?://\S+)\r?\n", running.shown[before:], re.M)
+    if found:
+        get(drive(found.group(1)))
+    thread.join(PATIENCE)
+    return (said or [None])[0], found and found.group(1)
+
+
+def steps():
+    """403 insufficient_scope at the proxy: a URL, a login, and the request that was held goes through."""
+    server = Packages()
+    with Home() as home:
+        log_in(home, "work", server.resource)
+        server.control(tool_scopes={name + "_note": name for name in ("write", "admin", "audit")})
+        proxy = Proxy(home, "work", server.resource)
+        said, url = step_up(server, proxy, "write_note")
+        expect("the held request succeeds with more", isinstance(said, dict) and sorted(said["scopes"]) == ["read", "write"], said, proxy.running.shown)
+        expect("what was held plus what was asked", url and sorted(query_of(url)["scope"].split()) == ["read", "write"]
+               and query_of(url)["resource"] == server.resource, url)
+        said, url = step_up(server, proxy, "write_note")
+        expect("and asks no second time", isinstance(said, dict) and url is None, said)
+        said, url = step_up(server, proxy, "admin_note")
+        expect("a third authorization", isinstance(said, dict) and sorted(said["scopes"]) == ["admin", "read", "write"], said, proxy.running.shown)
+        count = len(server.log("/authorize"))
+        said, url = step_up(server, proxy, "audit_note")
+        expect("no fourth: the 403 is passed on", url is None and not isinstance(said, dict) and count == 3
+               and len(server.log("/authorize")) == 3, said, proxy.running.shown)
+        expect("with the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
+        proxy.end()
+        stored = home.must("show", "work", "--json")
+        expect("the wider grant is what is stored", "admin" in stored.out, stored)
+
+
+if __name__ == "__main__":
+    main(reference, fastmcp, proxied, browser, moved, cimd, steps)
