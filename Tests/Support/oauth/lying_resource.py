@@ -128,6 +128,7 @@ class Liar:
             return [entry for entry in self.asked if entry["path"].partition("?")[0] == path]
 
     def close(self):
+        """Frees the port; a second time does nothing."""
         self.server.shutdown()
         self.server.server_close()
 

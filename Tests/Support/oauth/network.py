@@ -7,15 +7,19 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 
 LO = b"lo"
 
 
-def enter():
-    """Starts the script again in namespaces of its own; ends with 77 where the machine allows none."""
+def enter(*addresses):
+    """Starts the script again in namespaces of its own, where `lo` has these; ends with 77 where the machine allows none.
+
+    Before anything is imported that looks at what the network can do, as urllib3 does.
+    """
     if os.environ.get("VAULT_TEST_NETWORK") == "own":
-        return
+        return address_lo(*addresses)
     unshare = ["unshare", "--net", "--mount", *([] if os.getuid() == 0 else ["--map-root-user"])]
     if shutil.which("unshare") is None or subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode != 0:
         print("skipped: no network namespace can be made here")
@@ -45,16 +49,17 @@ def address_lo(*addresses):
                 fcntl.ioctl(four, request, struct.pack("16s16s", alias, packed) + b"\0" * 8)
 
 
-def resolve_here(directory):
+def resolve_here():
     """Has every resolver of this mount namespace ask 127.0.0.1, and nothing but /etc/hosts before it."""
     files = {"/etc/resolv.conf": "nameserver 127.0.0.1\noptions timeout:2 attempts:1\n",
              "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
              "/etc/hosts": "127.0.0.1 localhost\n::1 localhost\n"}
     for path, text in files.items():
-        own = os.path.join(directory, os.path.basename(path))
-        with open(own, "w") as file:
+        with tempfile.NamedTemporaryFile("w") as file:
             file.write(text)
-        subprocess.run(["mount", "--bind", own, os.path.realpath(path)], check=True)
+            file.flush()
+            # The mount keeps the file when its name is gone, and goes with the namespace.
+            subprocess.run(["mount", "--bind", file.name, os.path.realpath(path)], check=True)
 
 
 class Names:

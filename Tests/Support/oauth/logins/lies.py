@@ -240,14 +240,25 @@ def secrets():
         liar = Liar(honest() | {"POST /register": [{"status": 201, "echo": {"client_id": "i:d", "client_secret": secret, "client_secret_expires_at": 0}}]})
         begins("--register-auth client_secret_basic", home, liar, ["--register-auth", "client_secret_basic"])
         expect("is asked for", json_of(liar.of("/register")[-1])["token_endpoint_auth_method"] == "client_secret_basic")
-        words = liar.of("/token")[-1]["headers"].get("Authorization", " ").split(" ")
-        pair = base64.b64decode(words[1]).decode().split(":") if words[0] == "Basic" else []
-        expect("Basic, form-encoded, and no secret in the form", [urllib.parse.unquote_plus(part) for part in pair] == ["i:d", secret]
-               and "client_secret" not in form_of(liar.of("/token")[-1]), words[0], form_of(liar.of("/token")[-1]).keys())
-        shown = home.must("show", "y", "--json")
-        expect("and nobody is shown it", secret not in shown.out and json.dumps(secret)[1:-1] not in shown.out, shown)
+        for entry in liar.of("/token"):
+            words = entry["headers"].get("Authorization", " ").split(" ")
+            pair = base64.b64decode(words[1]).decode().split(":") if words[0] == "Basic" else []
+            expect("Basic, form-encoded, and no secret in the form", [urllib.parse.unquote_plus(part) for part in pair] == ["i:d", secret]
+                   and "client_secret" not in form_of(entry), words[0], form_of(entry).keys())
+            shown = home.must("show", "y", "--json")
+            expect("and nobody is shown it", secret not in shown.out and json.dumps(secret)[1:-1] not in shown.out, shown)
         wrong = home.vault("login", "z", "--url", liar.base + "/mcp", "--register-auth", "magic")
         expect("a method nobody knows is a usage error", wrong.status == 64, wrong)
+
+        # The SDK's token endpoint looks for client_id in the form, whatever the method is.
+        server = Packages()
+        for method in ("client_secret_post", "client_secret_basic"):
+            outcome, _, _ = log_in(home, method, server.resource, "--register-auth", method)
+            fresh = home.vault("token", method, "--refresh")
+            entry = server.last("/token")
+            expect(f"{method} at the SDK's server", outcome.status == 0 and fresh.status == 0
+                   and ("client_secret" in entry["form"], entry["headers"].get("authorization")) == (
+                       (True, None) if method == "client_secret_post" else (False, "Basic")), outcome, fresh, entry)
 
         soon = int(time.time()) + 2
         echo = {"client_id": "first", "client_secret": "s", "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": soon}
