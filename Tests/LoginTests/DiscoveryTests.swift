@@ -26,7 +26,10 @@ struct DiscoveryTests {
 
     @Test func assumesEndpointsOnlyWhereThereIsNoMetadata() throws { try Scenario.run("lies", "fallback") }
 
+    @Test(arguments: ["by_name_alone", "forgotten", "on_another_device", "answers"])
+    func comesBackToAServerItFound(how: String) throws { try Scenario.run("again", how) }
+
     /// In a network namespace, with global addresses and private ones.
-    @Test(arguments: ["begun", "global_to_private", "rebinding", "allowed"])
+    @Test(arguments: ["begun", "global_to_private", "rebinding", "allowed", "through_a_proxy"])
     func isNotLedFromTheInternetInside(how: String) throws { try Scenario.run("namespace", how) }
 }

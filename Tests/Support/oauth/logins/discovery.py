@@ -13,9 +13,15 @@ def from_url_to_tool(kind, issuer):
     url = server.resource
     discovery = ["resource GET /mcp", f"resource GET {PROTECTED}/mcp", f"{issuer} GET {SERVER}"]
     with Home() as home:
-        told = home.vault("discover", url, "--json")
-        expect(f"{kind}: discover names what was found", told.status == 0 and all(
-            text in told.out.replace("\\/", "/") for text in (server.issuer, "/token", "/register", "/authorize", url)), told)
+        told = home.must("discover", url, "--json").json
+        base, found = server.issuer.rstrip("/"), told["authorization_server"]
+        expect(f"{kind}: discover names what was found",
+               found["issuer"] == server.issuer and found["source"] == "protected_resource_metadata" and found["pkce"] == "S256"
+               and all(found[f"{what}_endpoint"] == f"{base}/{path}" for what, path in (
+                   ("authorization", "authorize"), ("token", "token"), ("registration", "register"), ("revocation", "revoke")))
+               and told["resource"]["resource"] == url and told["error"] is None, told)
+        expect(f"{kind}: and from where", [(step["url"], step["status"]) for step in told["steps"]] == [
+            (url, 401), (server.facts["metadata"], 200), (base + SERVER, 200)], told)
         expect(f"{kind}: with three requests", server.asked() == discovery, server.asked())
         shown = home.vault("discover", url)
         expect(f"{kind}: for people too", shown.status == 0 and server.issuer in shown.out, shown)

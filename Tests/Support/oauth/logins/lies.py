@@ -26,6 +26,12 @@ def stopped(what, home, liar, statuses, requests_made, *words, arguments=(), oth
         expect(f"{what}: asked for {len(requests_made)}", asked == requests_made and len(liar.requests()) <= len(asked) + 5, liar.requests())
     for other in others:
         expect(f"{what}: and nobody else", other.requests() == [], other.requests())
+    if not arguments and requests_made and not any("POST" in step for step in requests_made):
+        liar.asked.clear()
+        told = home.vault("discover", liar.base + "/mcp", "--json")
+        steps = ["GET " + urllib.parse.urlsplit(step["url"]).path for step in told.json["steps"]]
+        expect(f"{what}: discover tells every step", [step for step in steps if step in liar.requests()] == liar.requests()
+               and not controls(told.out + told.err) and bool(told.json["error"]) == (told.status != 0), told, liar.requests())
     return outcome
 
 
@@ -54,13 +60,20 @@ def lies():
             liar.answers[PROTECTED + "/mcp"] = [{"body": {"resource": resource, "authorization_servers": [other.base]}}]
             statuses = 10 if resource not in ("", 7) else UNUSABLE
             stopped(f"the resource {resource!r}", home, liar, statuses, FOUND[:2], others=[other])
-        for resource in ("{base}/mcp", "{base}", "{base}/"):
-            liar = Liar(honest())
-            liar.answers[PROTECTED + "/mcp"] = [{"body": {"resource": resource, "authorization_servers": ["{base}"]}}]
-            query, _ = begins(f"the resource {resource!r}", home, liar)
+        for path, resource in (("/mcp", "/mcp"), ("/mcp", ""), ("/mcp", "/"), ("/mcp/", "/mcp"), ("/a/b/mcp", "/a/b"), ("/a/b/mcp", "/a/"),
+                               ("/mcp?x=1", "/mcp?x=1"), ("/mcp?x=1", "/mcp"), ("", ""), ("", "/"), ("/", "")):
+            liar = Liar(honest() | {"*": [challenge("Bearer")]})
+            place = PROTECTED + path.partition("?")[0].removesuffix("/" if path == "/" else "no")
+            liar.answers[place] = [{"body": {"resource": "{base}" + resource, "authorization_servers": ["{base}"]}}]
+            query, _ = begins(f"{path!r} of the resource {resource!r}", home, liar, url=path)
             form = form_of(liar.of("/token")[-1]) if liar.of("/token") else {}
-            expect(f"the resource {resource!r}: one string everywhere", query.get("resource") == form.get("resource")
-                   and query.get("resource") in (liar.filled(resource), liar.base + "/mcp"), query, form)
+            expect(f"{path!r} of the resource {resource!r}: one string everywhere", query.get("resource") == form.get("resource")
+                   and query.get("resource") == liar.base + resource, query, form)
+        liar = Liar(honest())
+        liar.answers[PROTECTED + "/a/b/mcp"] = [{"body": {"resource": "{base}/a/bc", "authorization_servers": ["{base}"]}}]
+        liar.answers["*"] = [challenge("Bearer")]
+        outcome = home.vault("login", "x", "--url", liar.base + "/a/b/mcp", "--no-browser", "--timeout", "5s")
+        expect("half a segment is no parent", outcome.status == 10 and len(liar.requests()) == 2, outcome, liar.requests())
 
         # 5: the issuer, byte for byte.
         for issuer in ("{base}/", "https://evil.example", "{BASE}", "{base}?", "{base}#", other.base, "", None):

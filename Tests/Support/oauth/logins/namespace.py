@@ -228,5 +228,66 @@ def allowed():
         expect("an authority nobody named is not trusted", bad.status in (9, 10) and bad.out == "", bad)
 
 
+def through_a_proxy():
+    """HTTPS_PROXY: every request goes through it, names are its business, and that is said."""
+    asked, listener = [], socket.create_server(("127.0.0.1", 0))
+
+    def relay(source, sink):
+        try:
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # The other direction has ended.
+
+    def serve(client):
+        head = b""
+        while b"\r\n\r\n" not in head and (data := client.recv(4096)):
+            head += data
+        method, target, *_ = head.decode().split(" ")
+        asked.append(f"{method} {target}")
+        with client, socket.create_connection((FOUR, 443)) as upstream:
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=relay, args=(upstream, client))
+            back.start()
+            relay(client, upstream)
+            back.join()
+
+    def accept():
+        while True:
+            threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    proxy = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with Place() as place:
+        # A name that nobody but the proxy knows.
+        place.pair = place.authority.issue("inside.example")
+        server = place.liar(honest(), name="inside.example")
+        trust = ("--ca-file", place.authority.file)
+        without = place.home.vault("discover", server.base + "/mcp", *trust)
+        expect("without the proxy there is no such name", without.status == 9 and asked == [], without, asked)
+        place.sniffer.clear()
+        looked = place.names.lookups("inside.example")
+        told = place.home.vault("discover", server.base + "/mcp", "--json", *trust, HTTPS_PROXY=proxy)
+        expect("discover says who looks at addresses", told.status == 0 and told.json["address_check"] == "proxy", told)
+        expect("all of it went through the proxy", set(asked) == {"CONNECT inside.example:443"} and {
+            entry[1:] for entry in place.sniffer.private()} == {("127.0.0.1", listener.getsockname()[1])}, asked, place.sniffer.private())
+        expect("and no name was looked up here", place.names.lookups("inside.example") == looked, place.names.counts)
+        shown = place.home.vault("discover", server.base + "/mcp", *trust, HTTPS_PROXY=proxy)
+        expect("for people too", shown.status == 0 and "proxy" in shown.err + shown.out, shown)
+        running = place.home.start("login", "work", "--url", server.base + "/mcp", "--no-browser", *trust, HTTPS_PROXY=proxy)
+        redirected(running)
+        outcome = running.end()
+        expect("a login through the proxy", outcome.status == 0 and server.requests()[-1] == "POST /token", outcome, server.requests())
+        count = len(asked)
+        refused = place.home.vault("discover", server.base + "/mcp", *trust, HTTPS_PROXY=proxy, NO_PROXY="inside.example")
+        expect("NO_PROXY is honoured", refused.status == 9 and len(asked) == count, refused, asked)
+        server.answers = led("https://10.9.8.7")
+        count = len(asked)
+        outcome = place.home.vault("login", "x", "--url", server.base + "/mcp", "--no-browser", "--timeout", "5s", *trust, HTTPS_PROXY=proxy)
+        expect("a private address that is written out is refused all the same", outcome.status == 10
+               and not any("10.9.8.7" in line for line in asked[count:]), outcome, asked[count:])
+
+
 if __name__ == "__main__":
-    main(begun, global_to_private, rebinding, allowed)
+    main(begun, global_to_private, rebinding, allowed, through_a_proxy)
