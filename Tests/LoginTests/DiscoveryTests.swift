@@ -16,7 +16,8 @@ struct DiscoveryTests {
 
     @Test func isAClientByItsMetadataDocument() throws { try Scenario.run("discovery", "cimd") }
 
-    @Test func authorizesMoreWhereAToolWantsIt() throws { try Scenario.run("discovery", "steps") }
+    @Test(arguments: ["steps", "steps_of_a_document", "no_step"])
+    func authorizesMoreWhereAToolWantsIt(how: String) throws { try Scenario.run("discovery", how) }
 
     @Test(arguments: ["lies", "redirects"])
     func stopsAtALieBeforeItRegisters(kind: String) throws { try Scenario.run("lies", kind) }

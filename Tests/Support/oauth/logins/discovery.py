@@ -74,6 +74,13 @@ def from_url_to_tool(kind, issuer):
         expect(f"{kind}: with the same client and redirect", query_of(again)["client_id"] == client and redirect_of(again) == redirect
                and len(server.clients()) == 1, again)
         expect(f"{kind}: one entry", home.names() == ["oauth:work"], home.names())
+        server.forget()
+        outcome, wider, _ = log_in(home, "work", url, "--scope", "read", "--scope", "write")
+        token = home.must("token", "work").out.strip()
+        who = tool(url, "whoami", f"Bearer {token}")
+        expect(f"{kind}: more scopes than it was registered for: registered again", outcome.status == 0 and isinstance(who, dict)
+               and sorted(who["scopes"]) == ["read", "write"], outcome, who, server.asked())
+        client = query_of(wider)["client_id"]
         outcome, other, _ = log_in(home, "other", url)
         kept = home.vault("token", "work", "--refresh")
         expect(f"{kind}: another name leaves the first as it is", outcome.status == 0 and kept.status == 0
@@ -225,46 +232,108 @@ def cimd():
                    and query_of(address)["client_id"] != own and len(server.log("/register")) == 1, outcome, server.asked())
 
 
-def step_up(server, proxy, tool_name):
-    """Calls a tool that wants more, with the driver at the URL that the proxy shows; what the tool said."""
-    running, before = proxy.running, len(proxy.running.shown)
-    said = []
-    thread = threading.Thread(target=lambda: said.append(tool(proxy.url, tool_name, proxy.authorization)))
-    thread.start()
+def step_up(server, proxy, tool_name, callers=1, deny=False):
+    """Calls a tool that wants more, with the driver at the URL that the proxy shows.
+
+    What the callers were told, and the URLs that were shown meanwhile.
+    """
+    running, before, said = proxy.running, len(proxy.running.shown), []
+    threads = [threading.Thread(target=lambda: said.append(tool(proxy.url, tool_name, proxy.authorization))) for _ in range(callers)]
+    for thread in threads:
+        thread.start()
+
+    def urls():
+        return re.findall(r"^(https?://\S+)\r?\n", running.shown[before:], re.M)
+
     with running.changed:
-        running.changed.wait_for(
-            lambda: re.search(r"^(https?://\S+)\r?\n", running.shown[before:], re.M) or said or running.open == 0, PATIENCE)
-        found = re.search(r"^(https?://\S+)\r?\n", running.shown[before:], re.M)
-    if found:
-        get(drive(found.group(1)))
-    thread.join(PATIENCE)
-    return (said or [None])[0], found and found.group(1)
+        # Woken by what the proxy writes; a tool that answers without any of it is looked for twice a second.
+        deadline = time.monotonic() + PATIENCE
+        while not urls() and len(said) < callers and running.open and time.monotonic() < deadline:
+            running.changed.wait(0.5)
+    if found := urls():
+        try:
+            get(drive(found[0], deny=deny))
+        except (requests.RequestException, RuntimeError) as error:
+            said.append(f"the page that was shown: {error}")
+            return said, found
+    for thread in threads:
+        thread.join(PATIENCE)
+    return said, urls()
+
+
+def stepping(what, home, server, *arguments):
+    """403 insufficient_scope at the proxy: a URL, a login, and the request that was held goes through; three times in all."""
+    outcome, _, _ = log_in(home, "work", server.resource, *arguments)
+    expect(f"{what}: logged in", outcome.status == 0, outcome)
+    server.control(tool_scopes={name + "_note": name for name in ("write", "admin", "audit")})
+    proxy = Proxy(home, "work", server.resource, "--no-browser")
+    said, urls = step_up(server, proxy, "write_note", callers=2)
+    expect(f"{what}: two requests that were held succeed with more", len(said) == 2 and all(
+        isinstance(one, dict) and sorted(one["scopes"]) == ["read", "write"] for one in said), said, proxy.running.shown)
+    query = query_of(urls[0]) if urls else {}
+    expect(f"{what}: by one URL, for what was held plus what was asked", len(urls) == 1 and sorted(query["scope"].split()) == ["read", "write"]
+           and query["resource"] == server.resource, urls)
+    said, urls = step_up(server, proxy, "write_note")
+    expect(f"{what}: and asks no second time", len(said) == 1 and isinstance(said[0], dict) and urls == [], said, urls)
+    said, urls = step_up(server, proxy, "admin_note")
+    expect(f"{what}: a third authorization", len(urls) == 1 and isinstance(said[0], dict)
+           and sorted(said[0]["scopes"]) == ["admin", "read", "write"], said, proxy.running.shown)
+    count = len(server.log("/authorize"))
+    said, urls = step_up(server, proxy, "audit_note")
+    expect(f"{what}: no fourth, the 403 is passed on", urls == [] and not isinstance(said[0], dict) and count == 3
+           and len(server.log("/authorize")) == 3, said, proxy.running.shown)
+    expect(f"{what}: with the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
+    proxy.end()
+    fresh = home.must("token", "work", "--refresh").out.strip()
+    who = tool(server.resource, "admin_note", f"Bearer {fresh}")
+    expect(f"{what}: the wider grant is what is stored", isinstance(who, dict) and "admin" in who["scopes"], who)
+    # A login by hand is another beginning, and is seen without a restart.
+    proxy = Proxy(home, "work", server.resource, "--no-browser")
+    outcome, _, _ = log_in(home, "work", server.resource, *arguments, *(
+        word for scope in ("read", "write", "admin", "audit") for word in ("--scope", scope)))
+    said, urls = step_up(server, proxy, "audit_note")
+    expect(f"{what}: a new login is seen", outcome.status == 0 and isinstance(said[0], dict) and urls == [], outcome, said, proxy.running.shown)
+    proxy.end()
 
 
 def steps():
-    """403 insufficient_scope at the proxy: a URL, a login, and the request that was held goes through."""
+    """With clients that are registered again for more, at both packages."""
+    for kind in ("reference", "fastmcp"):
+        with Home() as home:
+            stepping(kind, home, Packages("--kind", kind))
+
+
+def steps_of_a_document():
+    """With a client that its document describes: nothing to register again."""
+    with Home() as home:
+        authority = Authority(home.root)
+        documents = Liar({}, "127.0.0.1", 0, "localhost", *authority.issue("localhost"))
+        url = documents.base + "/client.json"
+        documents.answers = {"/client.json": [{"body": {
+            "client_id": url, "redirect_uris": ["http://127.0.0.1/callback"], "token_endpoint_auth_method": "none",
+            "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"]}}]}
+        server = Packages()
+        server.control(client_metadata=True, client_metadata_ca=authority.file)
+        home.environment["SSL_CERT_FILE"] = authority.file
+        stepping("document", home, server, "--client-metadata-url", url)
+        expect("nothing was registered", server.log("/register") == [])
+
+
+def no_step():
+    """A person who says no: the 403 is passed on, and the grant stays as it was."""
     server = Packages()
     with Home() as home:
         log_in(home, "work", server.resource)
-        server.control(tool_scopes={name + "_note": name for name in ("write", "admin", "audit")})
-        proxy = Proxy(home, "work", server.resource)
-        said, url = step_up(server, proxy, "write_note")
-        expect("the held request succeeds with more", isinstance(said, dict) and sorted(said["scopes"]) == ["read", "write"], said, proxy.running.shown)
-        expect("what was held plus what was asked", url and sorted(query_of(url)["scope"].split()) == ["read", "write"]
-               and query_of(url)["resource"] == server.resource, url)
-        said, url = step_up(server, proxy, "write_note")
-        expect("and asks no second time", isinstance(said, dict) and url is None, said)
-        said, url = step_up(server, proxy, "admin_note")
-        expect("a third authorization", isinstance(said, dict) and sorted(said["scopes"]) == ["admin", "read", "write"], said, proxy.running.shown)
-        count = len(server.log("/authorize"))
-        said, url = step_up(server, proxy, "audit_note")
-        expect("no fourth: the 403 is passed on", url is None and not isinstance(said, dict) and count == 3
-               and len(server.log("/authorize")) == 3, said, proxy.running.shown)
-        expect("with the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
+        token = home.must("token", "work").out
+        server.control(tool_scopes={"write_note": "write"})
+        proxy = Proxy(home, "work", server.resource, "--no-browser")
+        said, urls = step_up(server, proxy, "write_note", deny=True)
+        expect("refused: the 403 is passed on", len(urls) == 1 and isinstance(said[0], str) and "403" in said[0], said, proxy.running.shown)
+        expect("the grant is as it was", home.must("token", "work").out == token)
+        who = tool(proxy.url, "whoami", proxy.authorization)
+        expect("and the proxy serves on", isinstance(who, dict), who, proxy.running.shown)
         proxy.end()
-        stored = home.must("show", "work", "--json")
-        expect("the wider grant is what is stored", "admin" in stored.out, stored)
 
 
 if __name__ == "__main__":
-    main(reference, fastmcp, proxied, browser, moved, cimd, steps)
+    main(reference, fastmcp, proxied, browser, moved, cimd, steps, steps_of_a_document, no_step)
