@@ -232,13 +232,14 @@ def cimd():
                    and query_of(address)["client_id"] != own and len(server.log("/register")) == 1, outcome, server.asked())
 
 
-def step_up(server, proxy, tool_name, callers=1, deny=False):
+def step_up(server, proxy, tool_name, callers=1, deny=False, call_tool=tool):
     """Calls a tool that wants more, with the driver at the URL that the proxy shows.
 
     What the callers were told, and the URLs that were shown meanwhile.
     """
     running, before, said = proxy.running, len(proxy.running.shown), []
-    threads = [threading.Thread(target=lambda: said.append(tool(proxy.url, tool_name, proxy.authorization))) for _ in range(callers)]
+    threads = [threading.Thread(target=lambda: said.append(call_tool(proxy.url, tool_name, proxy.authorization)))
+               for _ in range(callers)]
     for thread in threads:
         thread.start()
 
@@ -319,16 +320,27 @@ def steps_of_a_document():
         expect("nothing was registered", server.log("/register") == [])
 
 
+def plainly(url, name, authorization):
+    """The call of a tool as one request, and all of the answer to it."""
+    body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": name, "arguments": {}}}
+    headers = {"Authorization": authorization, "Accept": "application/json, text/event-stream"}
+    return requests.post(url, json=body, headers=headers, timeout=PATIENCE)
+
+
 def no_step():
-    """A person who says no: the 403 is passed on, and the grant stays as it was."""
+    """A person who says no: the 403 is passed on as it was, and so is the grant."""
     server = Packages()
     with Home() as home:
         log_in(home, "work", server.resource)
         token = home.must("token", "work").out
         server.control(tool_scopes={"write_note": "write"})
         proxy = Proxy(home, "work", server.resource, "--no-browser")
-        said, urls = step_up(server, proxy, "write_note", deny=True)
-        expect("refused: the 403 is passed on", len(urls) == 1 and isinstance(said[0], str) and "403" in said[0], said, proxy.running.shown)
+        said, urls = step_up(server, proxy, "write_note", deny=True, call_tool=plainly)
+        answer = said[0]
+        expect("refused: the 403 is passed on", len(urls) == 1 and answer.status_code == 403
+               and answer.json() == {"error": "insufficient_scope"}, answer, proxy.running.shown)
+        expect("with its challenge", "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""), answer.headers)
+        expect("and the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
         expect("the grant is as it was", home.must("token", "work").out == token)
         who = tool(proxy.url, "whoami", proxy.authorization)
         expect("and the proxy serves on", isinstance(who, dict), who, proxy.running.shown)
