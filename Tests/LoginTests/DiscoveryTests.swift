@@ -19,7 +19,7 @@ struct DiscoveryTests {
     @Test(arguments: ["steps", "steps_of_a_document", "no_step"])
     func authorizesMoreWhereAToolWantsIt(how: String) throws { try Scenario.run("discovery", how) }
 
-    @Test(arguments: ["lies", "redirects"])
+    @Test(arguments: ["lies", "redirects", "endings", "urls"])
     func stopsAtALieBeforeItRegisters(kind: String) throws { try Scenario.run("lies", kind) }
 
     @Test(arguments: ["registrations", "secrets"])

@@ -12,6 +12,7 @@ for whatever else is asked, which is 404 otherwise. An answer has
   echo      instead of `body`, the JSON (or form) that was asked with, with these members replaced (null takes one out)
   padding   so many more spaces after the body
   drop      true closes the connection without an answer
+  raw       instead of all this, bytes as Latin-1 text, after which nothing comes and the connection stays open
 
 `{base}` in any text is the server's own address. Prints one JSON line when it listens; ends when its standard input
 closes. `GET /_log` says what it was asked, `POST /_answers` replaces the description. In Python: `Liar(answers)`.
@@ -49,6 +50,8 @@ class Liar:
                 if answer.get("drop"):
                     self.close_connection = True
                     return self.connection.shutdown(socket.SHUT_RDWR)
+                if "raw" in answer:
+                    return self.hold(owner.filled(answer["raw"]).encode("latin-1"))
                 body = answer.get("body", "")
                 if "echo" in answer:
                     body = {name: value for name, value in (owner.fields(asked) | answer["echo"]).items() if value is not None}
@@ -66,6 +69,16 @@ class Liar:
                     self.wfile.write(data)
                 except OSError:
                     pass  # A client that has read enough.
+
+            def hold(self, data):
+                """Sends bytes as they are, and waits for the client to go."""
+                self.close_connection = True
+                try:
+                    self.wfile.write(data)
+                    while self.rfile.read1():
+                        pass
+                except OSError:
+                    pass  # It is gone.
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = handle_any
 

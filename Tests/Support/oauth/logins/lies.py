@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """MCP servers that lie about themselves, that register something else than was asked, and that are older than metadata."""
 import base64
+import gzip
 
+from hostile import URLS
 from mcp_place import *
 
 # Not told apart by cli.md: an answer that nobody can use is the server's trouble, its configuration, or unsafe.
@@ -340,5 +342,49 @@ def fallback():
                    and not any("POST" in step for step in liar.requests()), outcome, liar.requests())
 
 
+def endings():
+    """Answers without an end, and a person who has had enough."""
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    bomb = gzip.compress(b'{"resource": "x"}' + b" " * 50_000_000).decode("latin-1")
+    with Home() as home:
+        stream = {"raw": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n"}
+        begins("a stream of events without an end, and metadata", home, Liar(
+            {PROTECTED: honest()[PROTECTED + "/mcp"]} | honest() | {"GET /mcp": [stream]}))
+        refusal = {"raw": "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 99999999\r\n\r\nx"}
+        begins("a refusal whose body does not end", home, Liar(honest() | {"GET /mcp": [refusal]}))
+        for what, answer in (
+            ("chunks without an end", head + "Transfer-Encoding: chunked\r\n\r\n" + ("10000\r\n" + " " * 65536 + "\r\n") * 20),
+            ("2 GiB announced", head + "Content-Length: 2147483648\r\n\r\n{"),
+            ("gzip that nobody asked for", f"{head}Content-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n{bomb}"),
+            ("header fields without an end", "HTTP/1.1 200 OK\r\n" + "X: " + "x" * 1000 + "\r\n" + ("Y: " + "y" * 1000 + "\r\n") * 1000),
+            ("no HTTP", "SSH-2.0-OpenSSH_9.2\r\n"), ("two answers at once", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" * 2),
+        ):
+            for path, asked in ((PROTECTED + "/mcp", FOUND[:2]), (SERVER, FOUND)):
+                stopped(f"{what} at {path}", home, Liar(honest() | {path: [{"raw": answer}]}), UNUSABLE, asked)
+        liar = Liar(honest() | {SERVER: [{"raw": ""}]})
+        running = start_login(home, "x", liar.base + "/mcp")
+        until_asked(liar, f"GET {SERVER}", running)
+        running.signal(signal.SIGINT)
+        outcome = running.end()
+        expect("interrupted during discovery", outcome.status == 130 and outcome.out == "", outcome)
+        liar = Liar(honest() | {"POST /register": [{"raw": ""}]})
+        running = start_login(home, "x", liar.base + "/mcp")
+        until_asked(liar, "POST /register", running)
+        running.signal(signal.SIGTERM)
+        outcome = running.end()
+        expect("ended during registration", outcome.status == 143 and outcome.out == "", outcome)
+        expect("and nothing is stored", home.names() == ["oauth:y"], home.names())
+
+
+def urls():
+    """As the resource's own URL: exit 10, and no browser."""
+    with Home() as home:
+        for url in URLS:
+            for command in (["login", "x", f"--url={url}", "--timeout", "1s"], ["discover", "--", url]):
+                outcome = home.vault(*command)
+                expect(f"{command[0]} {url!r}", outcome.status in ((10,) if url else (10, 64)) and not controls(outcome.err + outcome.out), outcome)
+        expect("no browser, and nothing stored", home.browsers() == [] and home.names() == [], home.browsers())
+
+
 if __name__ == "__main__":
-    main(lies, redirects, registrations, secrets, fallback)
+    main(lies, redirects, registrations, secrets, fallback, endings, urls)

@@ -49,6 +49,12 @@ def redirected(running, **answer):
     return get(query["redirect_uri"] + "?" + urllib.parse.urlencode({"state": query["state"], "code": "code"} | answer))
 
 
+def until_asked(liar, step, running):
+    """Waits for a request, as long as there is a `vault` to make it."""
+    while step not in liar.requests() and running.process.poll() is None:
+        time.sleep(0.01)
+
+
 def tool(url, name, authorization):
     """What the SDK's client is told by a tool; the error's text where it is none."""
     try:
