@@ -40,23 +40,36 @@ def finished(running):
 
 def forgotten():
     """The server has lost the client, as one does that keeps clients in memory."""
-    refused = [{"status": 401, "body": {"error": "invalid_client"}}]
+    refused = {"status": 401, "body": {"error": "invalid_client"}}
+    good = honest()["POST /token"][0]
     with Home() as home:
         liar = Liar(honest())
         finished(start_login(home, "work", liar.base + "/mcp"))
-        liar.answers["POST /token"] = refused
+        liar.answers["POST /token"] = [refused]
         outcome = home.vault("token", "work", "--refresh")
         expect("a refresh says what to do", outcome.status == 78 and "vault login work" in outcome.hint, outcome)
-        for what in ("a refresh", "an exchange"):
-            liar.answers["POST /token"] = honest()["POST /token"]
+        liar.answers["POST /token"] = [good]
+        count = len(liar.requests())
+        outcome = finished(home.start("login", "work", "--no-browser"))
+        expect("the next login registers", outcome.status == 0 and liar.requests()[count:] == FOUND + ["POST /register", "POST /token"],
+               outcome, liar.requests()[count:])
+
+        # Found out by a login: it registers, once, and begins anew.
+        for what, answers, status in (("is taken", [refused, good], 0), ("is refused too", [refused], 78)):
             liar.asked.clear()
-            outcome = finished(home.start("login", "work", "--no-browser"))
-            expect(f"after {what} the next login registers", outcome.status == 0 and "POST /register" in liar.requests(),
-                   outcome, liar.requests())
-            # The same again, found out by the next login itself.
-            liar.answers["POST /token"] = refused
-            outcome = finished(home.start("login", "work", "--no-browser"))
-            expect("a login fails with it", outcome.status == 78 and outcome.hint, outcome)
+            liar.answers |= {"POST /token": answers, "POST /register": [{"status": 201, "echo": {"client_id": f"one that {what}"}}]}
+            running = home.start("login", "work", "--no-browser")
+            redirected(running)
+            first = query_of(running.url())
+            again = running.wait_for(lambda shown: re.findall(r"^(https?://\S+)\r?\n", shown, re.M)[1:])
+            second = query_of(again[0]) if again else {}
+            expect(f"a new client that {what}: another page for it", second and second["client_id"] != first["client_id"]
+                   and second["state"] != first["state"] and second["code_challenge"] != first["code_challenge"], running.shown)
+            if second:
+                get(second["redirect_uri"] + "?" + urllib.parse.urlencode({"state": second["state"], "code": "another"}))
+            outcome = running.end()
+            expect(f"a new client that {what}: exit {status}, registered once", outcome.status == status
+                   and liar.requests().count("POST /register") == 1 and liar.requests().count("POST /token") == 2, outcome, liar.requests())
         expect("the grant that was there is kept", home.names() == ["oauth:work"])
 
 
