@@ -14,6 +14,7 @@ extension ClientLineTests {
             verifier: try CodeVerifier(),
             nonce: nil,
             issuer: issuer,
+            origins: ["https://as.example"],
             sendsIssuer: sendsIssuer,
             redirect: "http://127.0.0.1:1/callback",
             client: "client-1",

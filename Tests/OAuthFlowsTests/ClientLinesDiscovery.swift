@@ -294,10 +294,13 @@ struct ClientLineTests {
     }
 
     /// From a private address, other private ones may be named, and this machine may not.
+    ///
+    /// Nor may a name that leads to this machine at the moment name it outright: plain http, which a server could have
+    /// requests of any content sent by, is for resources that are here by their own text.
     @Test(arguments: [
         (Reach.network, "https://10.0.0.1/x", true), (.network, "https://near.example/x", true),
         (.network, "https://as.example/x", true), (.network, "https://127.0.0.1/x", false),
-        (.network, "https://machine.example/x", false), (.machine, "http://127.0.0.1:1/x", true),
+        (.network, "https://machine.example/x", false), (.machine, "http://127.0.0.1:1/x", false),
         (.machine, "https://machine.example/x", true), (.world, "https://8.8.8.8/x", true),
         (.world, "https://near.example/x", false),
     ])

@@ -164,17 +164,6 @@ struct HostAddressesTests {
         }
     }
 
-    @Test func aNameWithoutAnAddressIsNotConnectedTo() async throws {
-        // RFC 6761 §6.4: no name below "invalid" exists.
-        let url = try EndpointURL("https://nobody.invalid/", as: "it", leastReach: .world)
-        let error = await #expect(throws: HTTPFailure.self) {
-            try await AsyncHTTPExchange(environment: [:]).send(HTTPRequest(.get, url))
-        }
-        #expect(error?.wasSent == false)
-        #expect(error?.isRefusal == false)
-        #expect(error?.message.contains("nobody.invalid cannot be resolved") == true)
-    }
-
     /// A name that everybody might have resolves to this machine: nothing connects.
     @Test(
         .enabled(if: ownName != nil, "this machine has no name that resolves to itself"),

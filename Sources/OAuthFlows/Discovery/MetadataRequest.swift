@@ -18,8 +18,6 @@ struct MetadataRequest: Sendable {
         let (response, url) = try await answer(at: start, accept: "application/json")
         switch response.status {
         case 200: break
-        // "Come back later" is no "not here": whoever can use up a server's patience must not choose who is asked next.
-        case 408, 425, 429: throw failed(url, "\(url.withoutQuery) answered \(response.status)")
         case 400..<500:
             log.add(subject, url, .absent(status: response.status))
             return nil

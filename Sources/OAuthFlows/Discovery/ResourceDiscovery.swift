@@ -203,6 +203,18 @@ package struct ResourceDiscovery: Sendable {
             return
         }
         // A page that answers anybody, or that is not there, asks for no token: nothing is posted to it on a guess.
+        // Nor on the word of a server that says "come back later": that is no "not here", and whoever uses up its patience
+        // must not choose what is believed of it.
+        let isLater = log.steps.contains { step in
+            if case .absent(let status) = step.outcome { [408, 425, 429].contains(status) } else { false }
+        }
+        guard !isLater else {
+            throw VaultError(
+                .temporary,
+                "\(shownURL(asked.text)) asks to come back later, so it is not known whether it publishes metadata",
+                hint: "try again later"
+            )
+        }
         guard (400..<500).contains(status), ![404, 410].contains(status) else {
             throw VaultError(
                 .configuration,
