@@ -7,8 +7,8 @@ internal import VaultCore
 
 /// Logs in once more, for what is held and what a resource asks for beside it.
 ///
-/// MCP: "a new authorization for what was held plus what was asked", and no endless circle of them: "three authorizations
-/// for one resource in all, the login included".
+/// What is held is asked for again, so that nothing that worked stops working. A resource that is never content leads into
+/// no circle: there are three authorizations for it in all, the login included.
 final class ScopeStepUp: Sendable {
     private static let mostAuthorizations = 3
 
