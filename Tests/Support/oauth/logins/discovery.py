@@ -272,8 +272,8 @@ def stepping(what, home, server, *arguments):
     expect(f"{what}: two requests that were held succeed with more", len(said) == 2 and all(
         isinstance(one, dict) and sorted(one["scopes"]) == ["read", "write"] for one in said), said, proxy.running.shown)
     query = query_of(urls[0]) if urls else {}
-    expect(f"{what}: by one URL, for what was held plus what was asked", len(urls) == 1 and sorted(query["scope"].split()) == ["read", "write"]
-           and query["resource"] == server.resource, urls)
+    expect(f"{what}: by one URL, for what was held plus what was asked", len(urls) == 1
+           and sorted(query["scope"].split()) == ["read", "write"] and query["resource"] == server.resource, urls)
     said, urls = step_up(server, proxy, "write_note")
     expect(f"{what}: and asks no second time", len(said) == 1 and isinstance(said[0], dict) and urls == [], said, urls)
     said, urls = step_up(server, proxy, "admin_note")
@@ -293,7 +293,8 @@ def stepping(what, home, server, *arguments):
     outcome, _, _ = log_in(home, "work", server.resource, *arguments, *(
         word for scope in ("read", "write", "admin", "audit") for word in ("--scope", scope)))
     said, urls = step_up(server, proxy, "audit_note")
-    expect(f"{what}: a new login is seen", outcome.status == 0 and isinstance(said[0], dict) and urls == [], outcome, said, proxy.running.shown)
+    expect(f"{what}: a new login is seen", outcome.status == 0 and isinstance(said[0], dict) and urls == [], outcome, said,
+           proxy.running.shown)
     proxy.end()
 
 

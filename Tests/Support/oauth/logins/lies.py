@@ -25,7 +25,8 @@ def stopped(what, home, liar, statuses, requests_made, *words, arguments=(), oth
     expect(f"{what}: exit {outcome.status}, before any URL", holds, outcome, f"expected {statuses} {words}")
     if requests_made is not None:
         asked = without_repeats(liar.requests())
-        expect(f"{what}: asked for {len(requests_made)}", asked == requests_made and len(liar.requests()) <= len(asked) + 5, liar.requests())
+        expect(f"{what}: asked for {len(requests_made)}", asked == requests_made
+               and len(liar.requests()) <= len(asked) + 5, liar.requests())
     for other in others:
         expect(f"{what}: and nobody else", other.requests() == [], other.requests())
     if not arguments and requests_made and not any("POST" in step for step in requests_made):
@@ -168,7 +169,8 @@ def redirects():
         for place, path, asked in (
             ("the resource", "GET /mcp", 1), ("the resource's metadata", PROTECTED + "/mcp", 2), ("the server's metadata", SERVER, 3)
         ):
-            for target in (other.base + "/mcp", "https://evil.example/", "http://localhost:{port}/x", "//evil.example/x", "file:///etc/passwd"):
+            for target in (other.base + "/mcp", "https://evil.example/", "http://localhost:{port}/x", "//evil.example/x",
+                           "file:///etc/passwd"):
                 liar = Liar(honest())
                 liar.answers[path] = [{"status": 302, "headers": {"Location": target.replace("{port}", str(liar.port))}}]
                 stopped(f"{place} redirects to {target}", home, liar, 10, FOUND[:asked], others=[other])
@@ -214,7 +216,8 @@ def registrations():
             ("private_key_jwt", {"token_endpoint_auth_method": "private_key_jwt"}),
             ("tls_client_auth", {"token_endpoint_auth_method": "tls_client_auth"}),
             ("a secret's method and no secret", {"token_endpoint_auth_method": "client_secret_basic"}),
-            ("no code", {"grant_types": ["client_credentials"]}), ("the implicit grant", {"response_types": ["token"], "grant_types": ["implicit"]}),
+            ("no code", {"grant_types": ["client_credentials"]}),
+            ("the implicit grant", {"response_types": ["token"], "grant_types": ["implicit"]}),
             ("no client", {"client_id": None}), ("a number for a client", {"client_id": 7}), ("a list for a client", {"client_id": ["a"]}),
             ("an empty client", {"client_id": ""}), ("a client with a line break", {"client_id": "a\nb"}),
         ):
@@ -242,7 +245,8 @@ def registrations():
         expect("and asks no registration", liar.of("/register") == [])
 
         # A secret nobody asked for is used as the answer says.
-        liar = registering({"status": 201, "echo": {"client_id": "a", "client_secret": "s", "token_endpoint_auth_method": "client_secret_post"}})
+        liar = registering({"status": 201, "echo": {
+            "client_id": "a", "client_secret": "s", "token_endpoint_auth_method": "client_secret_post"}})
         begins("a secret nobody asked for", home, liar)
         expect("is sent as the answer says", form_of(liar.of("/token")[-1]).get("client_secret") == "s"
                and "Authorization" not in liar.of("/token")[-1]["headers"])
@@ -252,7 +256,8 @@ def secrets():
     """Registered secrets: how they are sent, and when they end."""
     with Home() as home:
         secret = "a:b%+ é"
-        liar = Liar(honest() | {"POST /register": [{"status": 201, "echo": {"client_id": "i:d", "client_secret": secret, "client_secret_expires_at": 0}}]})
+        echo = {"client_id": "i:d", "client_secret": secret, "client_secret_expires_at": 0}
+        liar = Liar(honest() | {"POST /register": [{"status": 201, "echo": echo}]})
         begins("--register-auth client_secret_basic", home, liar, ["--register-auth", "client_secret_basic"])
         expect("is asked for", json_of(liar.of("/register")[-1])["token_endpoint_auth_method"] == "client_secret_basic")
         for entry in liar.of("/token"):
@@ -276,7 +281,8 @@ def secrets():
                        (True, None) if method == "client_secret_post" else (False, "Basic")), outcome, fresh, entry)
 
         soon = int(time.time()) + 2
-        echo = {"client_id": "first", "client_secret": "s", "token_endpoint_auth_method": "client_secret_post", "client_secret_expires_at": soon}
+        echo = {"client_id": "first", "client_secret": "s", "token_endpoint_auth_method": "client_secret_post",
+                "client_secret_expires_at": soon}
         later = echo | {"client_id": "second", "client_secret_expires_at": soon + 86400}
         liar = Liar(honest() | {"POST /register": [{"status": 201, "echo": echo}, {"status": 201, "echo": later}]})
         begins("a secret that ends soon", home, liar)
@@ -348,8 +354,7 @@ def endings():
     bomb = gzip.compress(b'{"resource": "x"}' + b" " * 50_000_000).decode("latin-1")
     with Home() as home:
         stream = {"raw": "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: x\n\n"}
-        begins("a stream of events without an end, and metadata", home, Liar(
-            {PROTECTED: honest()[PROTECTED + "/mcp"]} | honest() | {"GET /mcp": [stream]}))
+        begins("a stream of events without an end, and metadata", home, Liar(honest() | {"GET /mcp": [stream]}))
         refusal = {"raw": "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Bearer\r\nContent-Length: 99999999\r\n\r\nx"}
         begins("a refusal whose body does not end", home, Liar(honest() | {"GET /mcp": [refusal]}))
         for what, answer in (
@@ -382,7 +387,8 @@ def urls():
         for url in URLS:
             for command in (["login", "x", f"--url={url}", "--timeout", "1s"], ["discover", "--", url]):
                 outcome = home.vault(*command)
-                expect(f"{command[0]} {url!r}", outcome.status in ((10,) if url else (10, 64)) and not controls(outcome.err + outcome.out), outcome)
+                expect(f"{command[0]} {url!r}", outcome.status in ((10,) if url else (10, 64))
+                       and not controls(outcome.err + outcome.out), outcome)
         expect("no browser, and nothing stored", home.browsers() == [] and home.names() == [], home.browsers())
 
 

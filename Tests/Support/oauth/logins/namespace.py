@@ -117,7 +117,8 @@ def global_to_private():
 
         for host in hosts:
             refused(f"the authorization server at {host}", led(f"https://{host}"))
-        for host in ("10.9.8.7", "private.example", "both.example", "behind.example", "mixed.example", "[::ffff:10.9.8.7]", "localhost", "127.0.0.1"):
+        for host in ("10.9.8.7", "private.example", "both.example", "behind.example", "mixed.example", "[::ffff:10.9.8.7]",
+                     "localhost", "127.0.0.1"):
             refused(f"the resource's metadata at {host}", led(metadata_at=f"https://{host}{PROTECTED}/mcp"))
             for member in ("token_endpoint", "registration_endpoint", "authorization_endpoint"):
                 refused(f"the {member} at {host}", led(**{member: f"https://{host}/x"}))
@@ -193,7 +194,8 @@ def allowed():
     """Who starts from a private address may be led to others, and a global login works from end to end."""
     with Place() as place:
         for name, address, target, at in (
-            ("private.example", "10.9.8.7", "https://unique.example", "fd00::1"), ("unique.example", "fd00::1", "https://mcp.example", FOUR),
+            ("private.example", "10.9.8.7", "https://unique.example", "fd00::1"),
+            ("unique.example", "fd00::1", "https://mcp.example", FOUR),
             ("carrier.example", "100.64.0.1", "https://private.example", "10.9.8.7"),
         ):
             answers = led(target, **{"issuer": target} | {
@@ -226,6 +228,7 @@ def allowed():
         expect("whoever trusts it no more is told so", plain.status == 0 or plain.status == 9 and "certificate" in plain.err, plain)
         bad = place.home.vault("login", "z", "--url", server.resource, "--no-browser", "--timeout", "5s")
         expect("an authority nobody named is not trusted", bad.status in (9, 10) and bad.out == "", bad)
+        server.end()
 
 
 def through_a_proxy():
@@ -284,7 +287,8 @@ def through_a_proxy():
         expect("NO_PROXY is honoured", refused.status == 9 and len(asked) == count, refused, asked)
         server.answers = led("https://10.9.8.7")
         count = len(asked)
-        outcome = place.home.vault("login", "x", "--url", server.base + "/mcp", "--no-browser", "--timeout", "5s", *trust, HTTPS_PROXY=proxy)
+        outcome = place.home.vault("login", "x", "--url", server.base + "/mcp", "--no-browser", "--timeout", "5s", *trust,
+                                   HTTPS_PROXY=proxy)
         expect("a private address that is written out is refused all the same", outcome.status == 10
                and not any("10.9.8.7" in line for line in asked[count:]), outcome, asked[count:])
 
