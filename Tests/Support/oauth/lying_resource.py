@@ -9,7 +9,8 @@ for whatever else is asked, which is 404 otherwise. An answer has
   status    200 without one
   headers   a map; a list for a name that comes several times
   body      text as it is; anything else as JSON
-  echo      instead of `body`, the JSON (or form) that was asked with, with these members replaced (null takes one out)
+  echo      instead of `body`, the JSON (or form) that was asked with, with these members replaced (null takes one out,
+            "now+N" is that many seconds after the answer)
   padding   so many more spaces after the body
   drop      true closes the connection without an answer
   raw       instead of all this, bytes as Latin-1 text, after which nothing comes and the connection stays open
@@ -23,6 +24,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 import urllib.parse
 
 from lifetime import announce, end_with_standard_input
@@ -54,7 +56,8 @@ class Liar:
                     return self.hold(owner.filled(answer["raw"]).encode("latin-1"))
                 body = answer.get("body", "")
                 if "echo" in answer:
-                    body = {name: value for name, value in (owner.fields(asked) | answer["echo"]).items() if value is not None}
+                    echo = {name: owner.moment(value) for name, value in answer["echo"].items()}
+                    body = {name: value for name, value in (owner.fields(asked) | echo).items() if value is not None}
                 is_text = isinstance(body, str)
                 text = owner.filled(body if is_text else json.dumps(body))
                 data = text.encode() + b" " * answer.get("padding", 0)
@@ -112,6 +115,11 @@ class Liar:
 
     def filled(self, text):
         return text.replace("{base}", self.base)
+
+    @staticmethod
+    def moment(value):
+        is_relative = isinstance(value, str) and value.startswith("now+")
+        return int(time.time()) + int(value.removeprefix("now+")) if is_relative else value
 
     @staticmethod
     def fields(text):
