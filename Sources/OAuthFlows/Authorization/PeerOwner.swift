@@ -46,7 +46,7 @@ enum PeerOwner: Equatable {
         // The table is no snapshot. That a peer is missing is believed where our end stands in two readings: it stands
         // only as long as the peer neither closes nor resets, and a peer of this system that does neither is there.
         for _ in 0..<2 {
-            let rows = table().split(separator: "\n").compactMap(SocketRow.init)
+            let rows = lines(of: table(), with: local.port).compactMap { SocketRow($0[...]) }
             if let row = rows.first(where: { $0.local == peer && $0.remote == local }) {
                 self = row.inode == 0 ? .gone : .user(row.owner)
                 return
@@ -104,6 +104,37 @@ private struct SocketRow {
         else { return nil }
         (self.local, self.remote, state) = (local, remote, fields[3])
         (self.owner, self.inode) = (owner, inode)
+    }
+}
+
+/// The lines in which a port stands.
+///
+/// A machine may have tens of thousands of connections, and whoever looks through them holds up every other visitor of
+/// the listener: so the C library does, and only what it finds is taken apart.
+private func lines(of text: String, with port: UInt16) -> [String] {
+    let digits = String(port, radix: 16, uppercase: true)
+    let wanted = Array(":\(String(repeating: "0", count: 4 - digits.count))\(digits) ".utf8)
+    var text = text
+    return text.withUTF8 { bytes in
+        var found: [String] = []
+        guard var line = UnsafeRawPointer(bytes.baseAddress) else { return [] }
+        let end = line + bytes.count
+        while line < end {
+            let next = memchr(line, 0x0A, end - line).map { UnsafeRawPointer($0) } ?? end
+            // The first colon follows the row's number, the second stands before our port, the third before the peer's.
+            var place = line
+            for _ in 0..<3 {
+                guard let colon = memchr(place, 0x3A, next - place).map({ UnsafeRawPointer($0) }) else { break }
+                if next - colon >= wanted.count, memcmp(colon, wanted, wanted.count) == 0 {
+                    let row = UnsafeRawBufferPointer(start: line, count: next - line)
+                    found.append(String(decoding: row, as: UTF8.self))
+                    break
+                }
+                place = colon + 1
+            }
+            line = next + 1
+        }
+        return found
     }
 }
 
