@@ -14,7 +14,7 @@ extension ClientLineTests {
             verifier: try CodeVerifier(),
             nonce: nil,
             issuer: issuer,
-            origins: ["https://as.example"],
+            origins: ["https://as.example", "https://token.example:8443"],
             sendsIssuer: sendsIssuer,
             redirect: "http://127.0.0.1:1/callback",
             client: "client-1",
@@ -148,6 +148,19 @@ extension ClientLineTests {
         let shown = notes.withLock { $0.joined() }
         #expect(!shown.contains("gotcha") && !shown.contains("evil"))
         #expect(shown.isEmpty == isTaken)
+    }
+
+    /// Where nobody has named an issuer, it is of an origin that the login is at.
+    @Test(arguments: [
+        ("https://as.example", true), ("https://as.example/t", true), ("https://AS.example:443/", true),
+        ("https://token.example:8443", true), ("https://token.example", false), ("https://evil.example", false),
+        ("https://as.example.evil.example", false), ("http://as.example", false), ("https://u@as.example", false),
+        ("as.example", false),
+    ])
+    func line17_anIssuerWithoutANameIsOfTheSameOrigin(_ issuer: String, _ isTaken: Bool) throws {
+        let gate = LoginGate { _ in }
+        gate.arm(with: try Self.attempt(issuer: nil))
+        #expect(gate.offer("code=c&state=S3cret-state&iss=\(formEncoded(issuer))") == isTaken)
     }
 
     // MARK: - 18

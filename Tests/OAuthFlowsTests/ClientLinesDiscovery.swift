@@ -123,7 +123,7 @@ struct ClientLineTests {
     }
 
     private static let answers: [(Page, Bool)] =
-        [400, 401, 403, 404, 405, 410, 429].map { (Page.status($0), true) }
+        [400, 401, 403, 404, 405, 408, 410, 425, 429].map { (Page.status($0), true) }
         + [500, 502, 503, 204, 304].map { (Page.status($0), false) }
         + [.broken, .json(""), .json("<html>"), .json("[]"), .json(#"{"issuer":"#)].map { ($0, false) }
 

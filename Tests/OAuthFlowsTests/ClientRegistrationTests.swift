@@ -71,6 +71,49 @@ struct ClientRegistrationTests {
         #expect(sent.values(of: "Authorization").isEmpty)
     }
 
+    /// What is asked for, what is listed, and the scope of each registration where the first is refused with 400.
+    private static let scopeLists: [([String], [String], [String])] = [
+        ([], [], [""]), (["a"], [], ["a"]), (["a"], ["a"], ["a"]), (["b"], ["c", "a", "b", "c"], ["b a c", "b"]),
+        ([], ["a"], ["a", ""]), (["x"], (1...64).map { "s\($0)" }, ["", "x"]),
+        (["x"], (1...65).map { "s\($0)" }, ["x"]),
+    ]
+
+    @Test(arguments: scopeLists)
+    func registersForWhatIsListedOrForLess(
+        _ asked: [String],
+        _ listed: [String],
+        _ expected: [String]
+    ) async throws {
+        func scope(of sent: ScriptedExchange.Asked) -> [Substring] {
+            guard let start = sent.body.firstRange(of: "\"scope\":\"") else { return [] }
+            return sent.body[start.upperBound...].prefix { $0 != "\"" }.split(separator: " ")
+        }
+        for statuses in [[201], [400, 201], [400, 400], [403], [500]] {
+            let answers = statuses.map { ScriptedExchange.Step.answer($0, [], Array(#"{"client_id":"i"}"#.utf8)) }
+            let http = ScriptedExchange(answers)
+            let registration = ClientRegistration(
+                at: url("https://as.example/register"),
+                of: Sample.server(),
+                for: .browser,
+                scopes: asked,
+                listedScopes: listed,
+                http: http,
+                clock: stoppedClock
+            )
+            let registered = try? await registration.register(redirect: Self.redirect)
+            // Once more only where there is less to ask for.
+            let count = statuses[0] == 400 ? expected.count : 1
+            #expect(http.asked.count == count, "\(statuses)")
+            for (sent, wanted) in zip(http.asked, expected) where !(listed.count == 64 && wanted.isEmpty) {
+                #expect(scope(of: sent) == wanted.split(separator: " "))
+            }
+            if listed.count == 64 { #expect(scope(of: http.asked[0]).count == 65) }
+            #expect((registered != nil) == (statuses[count - 1] == 201))
+            // Kept: what it may ask for without another registration.
+            if let registered { #expect(registered.scopes == scope(of: http.asked[count - 1]).map(String.init)) }
+        }
+    }
+
     @Test(arguments: [200, 201])
     func takesEitherStatus(_ status: Int) async throws {
         let registered = try await register(#"{"client_id":"i"}"#, status: status).result.get()

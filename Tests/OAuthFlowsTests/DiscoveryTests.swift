@@ -149,6 +149,41 @@ struct DiscoveryTests {
         #expect(report.failure?.code == .unsafe)
     }
 
+    /// One tenant of an origin answers with any challenge, and speaks for itself alone.
+    @Test(arguments: [
+        ("https://mcp.example/a/mcp/meta", "https://mcp.example/a/mcp", true),
+        ("https://mcp.example/a/mcp/meta", "https://mcp.example/a/mcp/", true),
+        ("https://mcp.example/a/mcp/meta", "https://mcp.example/a", false),
+        ("https://mcp.example/a/mcp/meta", "https://mcp.example", false),
+        ("https://meta.example/.well-known/oauth-protected-resource", "https://mcp.example/", false),
+        ("https://mcp.example/a/.well-known/oauth-protected-resource", "https://mcp.example/a", false),
+        ("https://mcp.example/.well-known/oauth-protected-resource/a", "https://mcp.example/a", true),
+        ("https://mcp.example/.well-known/oauth-protected-resource", "https://mcp.example", true),
+    ])
+    func metadataElsewhereIsForThisResourceAlone(_ place: String, _ resource: String, _ isTaken: Bool) async throws {
+        let (report, asked) = try await report([
+            Sample.resource: .unauthorized("Bearer resource_metadata=\"\(place)\""),
+            place: .json(Sample.resourceMetadata(resource)),
+        ])
+        #expect(report.failure?.code == (isTaken ? nil : .unsafe), "\(report.failure?.message ?? "was taken")")
+        #expect(asked.contains(Sample.serverPlace) == isTaken)
+    }
+
+    /// Plain http is for this machine, whatever the addresses of a name are at the moment.
+    @Test(arguments: ["http://127.0.0.1:1", "http://localhost:1", "https://localhost", "http://[::1]:1"])
+    func aResourceElsewhereNamesNothingOnThisMachine(_ near: String) async throws {
+        let changes: [[String: Page?]] = [
+            [Sample.resource: .unauthorized("Bearer resource_metadata=\"\(near)/x\"")],
+            [Sample.resourcePlace: .json(Sample.resourceMetadata(servers: [near]))],
+            [Sample.serverPlace: .json(Sample.serverMetadata(Sample.issuer, #","revocation_endpoint":"\#(near)/x""#))],
+        ]
+        for change in changes {
+            let (report, asked) = try await report(change, reaches: ["mcp.example": .machine, "as.example": .machine])
+            #expect(report.failure?.code == .unsafe)
+            #expect(!asked.contains { $0.hasPrefix(near) })
+        }
+    }
+
     /// Only a 401 is a challenge; what another status carries is about something else.
     @Test(arguments: [200, 400, 403, 404, 500])
     func readsNoChallengeOfAnotherStatus(_ status: Int) async throws {
