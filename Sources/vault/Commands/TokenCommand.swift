@@ -68,7 +68,8 @@ struct TokenCommand: AsyncParsableCommand {
             throw VaultError(
                 .unsafe,
                 "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint: "vault token \(name.name) --dpop METHOD URL prints the headers of one request"
+                hint: "vault proxy \(name.name) --to URL puts it into requests; "
+                    + "vault token \(name.name) --dpop METHOD URL prints the headers of one"
             )
         }
         try await print(token, broker.vault, context)

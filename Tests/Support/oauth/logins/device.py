@@ -212,7 +212,7 @@ def bound():
         server.control(dpop_nonce=True)
         home.logged_in("x", server, "--dpop")
         plain = home.vault("token", "x")
-        fails("the token alone", plain, 10, "--dpop METHOD URL")
+        fails("the token alone", plain, 10, "--dpop METHOD URL", "vault proxy x")
         fails("as a header", home.vault("token", "x", "--header"), 10, "--dpop METHOD URL")
         fails("as JSON", home.vault("token", "x", "--json"), 10, "--dpop METHOD URL")
 
