@@ -20,6 +20,10 @@ public final class ResourceClient: Sendable {
     private let origin: ResourceOrigin
     private let client: HTTPClient
     private let minimumValiditySeconds: Int64
+    /// A new token that was refused as well, and until when it is not replaced once more: a resource that takes none of
+    /// them would have each request spend a refresh token.
+    private let refused = Mutex<(token: String, until: NIODeadline)?>(nil)
+    private static let pauseAfterRefusal = TimeAmount.seconds(60)
     /// RFC 9449 §9: the nonce that the resource gave last, for the next proof.
     private let nonce = Mutex<String?>(nil)
 
@@ -120,12 +124,19 @@ public final class ResourceClient: Sendable {
         guard answer.status == .unauthorized, !answer.asksForNonce else {
             return Exchange(answer: answer, presented: presented)
         }
+        let isRefusedAlready = refused.withLock { refused in
+            refused.map { $0.token == first.token.value && .now() < $0.until } ?? false
+        }
+        guard !isRefusedAlready else { return Exchange(answer: answer, presented: presented) }
         var requirements = TokenRequirements()
         requirements.rejected = first.token
         let second = try await authorization(of: request, target, requirements)
         presented.append(second.token)
         if second.token.value != first.token.value, request.canBeSentAgain {
             answer = try await send(request, second, deadline)
+            if answer.status == .unauthorized {
+                refused.withLock { $0 = (second.token.value, .now() + Self.pauseAfterRefusal) }
+            }
         }
         return Exchange(answer: answer, presented: presented)
     }

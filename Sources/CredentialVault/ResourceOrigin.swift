@@ -37,7 +37,7 @@ struct ResourceOrigin: Sendable {
             )
         }
         // AsyncHTTPClient reads the URL once more, with Foundation. The readings must not differ.
-        guard let read = try? HTTPClient.Request(url: text), read.port == target.port,
+        guard let read = try? HTTPClient.Request(url: text), "\(read.url)" == text, read.port == target.port,
             read.useTLS == (target.scheme == "https"),
             read.host.lowercased() == target.host || read.host.lowercased() == "[\(target.host)]"
         else {

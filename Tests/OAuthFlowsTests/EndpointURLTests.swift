@@ -19,7 +19,8 @@ struct EndpointURLTests {
         "https://-host/",
         "https://host-/", "https://a..b/", "https://host./", "https://b\u{FC}cher.example/", "https://a_b/",
         "https://host\\@evil/", "https://host/%", "https://host/%0", "https://host/%zz", "https://host/%0d%0aX",
-        "https://host/%00", "https://host/[x]", "https://host/?[x]", "https://host/<x>", "https://host/{x}",
+        "https://host/%00", "https://host/%ff", "https://host/a/%c0%ae", "https://host/[x]", "https://host/?[x]",
+        "https://host/<x>", "https://host/{x}",
         "https://host/^", "ftp://host/", "https://\(String(repeating: "a", count: 64)).example/",
         "https://host/\(String(repeating: "a", count: 4096))", "https://ho%73t/", "https://ho st/",
     ])

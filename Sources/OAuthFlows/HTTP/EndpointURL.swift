@@ -149,6 +149,10 @@ private struct URLParts {
         let target = hierarchy[authority.endIndex...]
         path = String(target.prefix { $0 != "?" })
         query = target.firstIndex(of: "?").map { String(target[target.index(after: $0)...]) }
+        // Foundation has no path for one whose escapes are no text, and asks for "/" instead.
+        guard String(validating: percentDecoded(path[...]), as: UTF8.self) != nil else {
+            throw URLFault("the escapes in its path are no UTF-8")
+        }
         guard !path.contains(where: { $0 == "[" || $0 == "]" }),
             query?.contains(where: { $0 == "[" || $0 == "]" }) != true
         else { throw URLFault("a bracket stands outside the host") }

@@ -74,6 +74,6 @@ package struct ProxySettings: Sendable {
 }
 
 /// RFC 3986 §2.1, without `+` for a space.
-private func percentDecoded(_ text: Substring) -> [UInt8] {
+func percentDecoded(_ text: Substring) -> [UInt8] {
     formDecoded(Substring(text.replacing("+", with: "%2B")))
 }

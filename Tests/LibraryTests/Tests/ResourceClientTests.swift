@@ -143,6 +143,17 @@ struct ResourceClientTests {
         }
     }
 
+    @Test func spendsNoFurtherTokenWhileTheNewOneIsRefusedToo() async throws {
+        try await LoopbackListener.running(Self.refusing("at-1", "at-2", "at-3")) { resource in
+            let client = try ResourceClient(broker, for: "work", at: resource.url)
+            for _ in 0..<3 {
+                let answer = try await client.execute(HTTPClientRequest(url: resource.url), timeout: .seconds(60))
+                #expect(answer.status == .unauthorized)
+            }
+            #expect(broker.calls.count { $0.requirements.rejected != nil } == 1)
+        }
+    }
+
     @Test func sendsNoStreamTwice() async throws {
         try await LoopbackListener.running(Self.refusing("at-1")) { resource in
             var request = HTTPClientRequest(url: resource.url)
