@@ -12,10 +12,16 @@ enum FieldRules {
         "authorization", "cookie", "cookie2", "dpop", "host", "origin", "referer", "expect", "forwarded",
     ]
 
+    /// By which some frameworks take a request for one to another place, or for another one.
+    private static let rewriting: Set<String> = [
+        "x-original-url", "x-rewrite-url", "x-http-method-override", "x-http-method", "x-method-override",
+        "destination",
+    ]
+
     /// The fields of a request that the resource gets.
     static func sent(_ fields: HTTPHeaders) -> HTTPHeaders {
         passing(fields) { name, _ in
-            !ofTheClient.contains(name) && !name.hasPrefix("x-forwarded-")
+            !ofTheClient.contains(name) && !rewriting.contains(name) && !name.hasPrefix("x-forwarded-")
         }
     }
 
@@ -32,9 +38,16 @@ enum FieldRules {
         // A cookie would be the resource's session with this vault's user; the nonce is for proofs that are made here.
         let ours: Set<String> = ["set-cookie", "set-cookie2", "dpop-nonce"]
         let passed = passing(fields) { name, value in
-            !ours.contains(name) && !tokens.contains { value.contains($0) || name.contains($0.lowercased()) }
+            !ours.contains(name) && !tokens.contains { shows(value, $0) || shows(name, $0.lowercased()) }
         }
         return HTTPHeaders(passed.map { ($0.name, $0.name.lowercased() == "location" ? location($0.value) : $0.value) })
+    }
+
+    /// Whether a token stands in a text, escaped for a URL or not: as bytes, since to a `String` a combining mark behind it
+    /// makes its last letter another.
+    private static func shows(_ text: String, _ token: String) -> Bool {
+        let (text, token) = (Array(text.utf8), Array(token.utf8))
+        return [text, RequestTarget.decodedOnce(text)].contains { $0.firstRange(of: token) != nil }
     }
 
     private static func passing(_ fields: HTTPHeaders, _ isWanted: (String, String) -> Bool) -> HTTPHeaders {
@@ -62,6 +75,8 @@ func relocated(_ location: String, from origin: String, to host: String) -> Stri
         let rest = location.dropFirst(prefix.count)
         guard let next = rest.first else { return host.isEmpty ? "/" : "http://\(host)/" }
         guard next == "/" || next == "?" || next == "#" else { continue }
+        // Two slashes would be another host to whoever has no name to put before them.
+        if host.isEmpty, rest.hasPrefix("//") { return location }
         // RFC 9110 §10.2.2: it may be relative, to whatever the client asked.
         return host.isEmpty ? String(rest) : "http://\(host)\(rest)"
     }

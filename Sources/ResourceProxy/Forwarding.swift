@@ -3,6 +3,7 @@ internal import CredentialVault
 internal import NIOCore
 internal import NIOHTTP1
 internal import OAuthFlows
+internal import Synchronization
 internal import VaultAPI
 
 /// Takes a client's request to the resource, and the answer back.
@@ -19,6 +20,7 @@ struct Forwarding: Sendable {
     let client: ResourceClient
     let stepUps: StepUps
     let report: @Sendable (VaultError) -> Void
+    private let presented = PresentedTokens()
 
     func serve(_ local: LocalExchange) async {
         var answer: Answer
@@ -69,14 +71,18 @@ struct Forwarding: Sendable {
 
     private func send(_ request: HTTPClientRequest) async throws -> Answer {
         let exchange = try await client.exchange(request, deadline: .now() + Self.longest)
-        return Answer(response: exchange.answer, tokens: exchange.presented.map(\.value))
+        return Answer(response: exchange.answer, tokens: presented.adding(exchange.presented.map(\.value)))
     }
 
     private func request(of local: LocalExchange) async throws -> (HTTPClientRequest, canRepeat: Bool) {
         var request = HTTPClientRequest(url: local.accepted.url)
         request.method = local.head.method
         request.headers = FieldRules.sent(local.head.headers)
-        let declared = local.head.headers.first(name: "Content-Length").flatMap { Int64($0) }
+        let length = local.head.headers.first(name: "Content-Length")
+        let declared = length.flatMap { Int64($0) }
+        guard length == nil || declared != nil else {
+            throw Refusal(.badRequest, "its Content-Length is no number of bytes that anybody could send")
+        }
         guard declared != nil || local.head.headers.contains(name: "Transfer-Encoding") else { return (request, true) }
         switch try await local.body.keep(upTo: Self.keptBody, declared: declared) {
         case .whole(let bytes):
@@ -121,5 +127,21 @@ struct Forwarding: Sendable {
             told = VaultError(error.code, error.message, hint: "vault login \(short)", underlying: error.underlying)
         }
         return (told, Refusal(.serviceUnavailable, told.description))
+    }
+}
+
+/// The tokens that went to the resource last, which may come back in any later answer.
+private final class PresentedTokens: Sendable {
+    /// As many as are good at the same time, and more.
+    private static let most = 8
+    private let tokens = Mutex<[String]>([])
+
+    /// All of them, with these.
+    func adding(_ more: [String]) -> [String] {
+        tokens.withLock { tokens in
+            for token in more where !tokens.contains(token) { tokens.append(token) }
+            tokens.removeFirst(max(0, tokens.count - Self.most))
+            return tokens
+        }
     }
 }

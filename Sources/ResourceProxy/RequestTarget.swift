@@ -28,11 +28,41 @@ struct RequestTarget: Sendable {
             throw Refusal(.badRequest, "its path holds a dot segment or a backslash, plain or escaped")
         }
         guard isCovered(path) else { throw Refusal(.notFound, "nothing is there but what this proxy was started for") }
-        let url = origin + text
+        let url = origin + Self.withSoundQuery(text)
         do { _ = try EndpointURL(String(url.prefix { $0 != "?" }), as: "the URL of the request") } catch {
             throw Refusal(.badRequest, error.message)
         }
         return url
+    }
+
+    /// The target with those characters of its query escaped that a URL may not hold as they are.
+    ///
+    /// Clients send `filter[x]=a|b`. Foundation escapes such a query too, and with it the escapes that were there before.
+    private static func withSoundQuery(_ text: String) -> String {
+        guard let mark = text.utf8.firstIndex(of: UInt8(ascii: "?")) else { return text }
+        var sound = Array(text.utf8[...mark])
+        var rest = text.utf8[text.utf8.index(after: mark)...]
+        while let byte = rest.popFirst() {
+            let isEscape =
+                byte == UInt8(ascii: "%") && rest.prefix(2).count == 2 && rest.prefix(2).allSatisfy(isHexadecimal)
+            let isAllowed = isHexadecimal(byte) || isLetter(byte) || "-._~!$&'()*+,;=:@/?".utf8.contains(byte)
+            if isEscape || isAllowed {
+                sound.append(byte)
+            } else {
+                let digits = String(byte, radix: 16, uppercase: true)
+                sound += Array("%\(digits.count == 1 ? "0" : "")\(digits)".utf8)
+            }
+        }
+        return String(decoding: sound, as: UTF8.self)
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+    }
+
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte | 0x20)
     }
 
     /// By whole segments: `/mcp2` is not below `/mcp`.
@@ -50,8 +80,13 @@ struct RequestTarget: Sendable {
             guard !path.contains(UInt8(ascii: "\\")) else { return true }
             let hasDots = path.split(separator: UInt8(ascii: "/")).contains { segment in
                 // Some servers take parameters off a segment before they look at it: `/..;x/`.
-                let name = segment.prefix { $0 != UInt8(ascii: ";") }
-                return name.elementsEqual(".".utf8) || name.elementsEqual("..".utf8)
+                // Others read what they have decoded as a URL once more, or fold wide characters to plain ones.
+                let name = segment.prefix { !";?#".utf8.contains($0) }
+                let dots = String(decoding: name, as: UTF8.self).unicodeScalars.map { scalar in
+                    "\u{FF0E}\u{FE52}\u{2024}".unicodeScalars.contains(scalar) ? "." : scalar
+                }
+                let plain = dots.reversed().drop { $0 == " " || $0 == "\t" }
+                return plain.elementsEqual([".", "."]) || plain.elementsEqual(["."])
             }
             guard !hasDots else { return true }
             let decoded = decodedOnce(path)
@@ -60,7 +95,7 @@ struct RequestTarget: Sendable {
         }
     }
 
-    private static func decodedOnce(_ path: [UInt8]) -> [UInt8] {
+    static func decodedOnce(_ path: [UInt8]) -> [UInt8] {
         var decoded: [UInt8] = []
         var rest = path[...]
         while let byte = rest.popFirst() {

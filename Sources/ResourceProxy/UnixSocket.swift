@@ -60,6 +60,8 @@ struct UnixSocket: Sendable {
             guard try withAddress(path, { Glibc.bind(descriptor, $0, $1) }) == 0 else {
                 throw FileError.system("make the socket", path)
             }
+            // At once: until then it looks like one that a dead proxy left behind.
+            guard listen(descriptor, 4096) == 0 else { throw FileError.system("listen at", path) }
             return descriptor
         } catch {
             Glibc.close(descriptor)

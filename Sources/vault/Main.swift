@@ -1,6 +1,8 @@
 internal import ArgumentParser
 internal import CVaultSystem
+@preconcurrency internal import Dispatch
 internal import Glibc
+internal import Synchronization
 internal import VaultAPI
 
 /// Entry point: hardens the process, finds the command, and turns every error into a sentence, a hint and a status.
@@ -102,7 +104,33 @@ enum Diagnostics {
         }
     }
 
+    /// How many lines wait for whoever reads standard error, once nobody waits for them; further ones are dropped.
+    private static let longestBacklog = 64
+    private static let backlog = Mutex<Int?>(nil)
+    private static let background = DispatchQueue(label: "vault.diagnostics")
+
+    /// From now on writes on a thread of its own, which a reader that stops reading holds up alone.
+    static func neverWait() { backlog.withLock { $0 = $0 ?? 0 } }
+
     static func write(_ text: String) {
+        let isWaiting = backlog.withLock { backlog -> Bool? in
+            guard let waiting = backlog else { return nil }
+            guard waiting < longestBacklog else { return false }
+            backlog = waiting + 1
+            return true
+        }
+        switch isWaiting {
+        case nil: writeNow(text)
+        case true?:
+            background.async {
+                writeNow(text)
+                backlog.withLock { $0 = $0.map { $0 - 1 } }
+            }
+        case false?: break
+        }
+    }
+
+    private static func writeNow(_ text: String) {
         var text = text
         text.withUTF8 { bytes in
             _ = try? Output.write(UnsafeRawBufferPointer(bytes), to: STDERR_FILENO)

@@ -24,7 +24,8 @@ struct FieldRulesTests {
     @Test func keepsTheTokenFromTheClient() {
         let fields = HTTPHeaders([
             ("X-Debug", "Bearer at-secret!"), ("X-at-SECRET", "1"), ("Set-Cookie", "a=b"), ("DPoP-Nonce", "n"),
-            ("Content-Type", "text/plain"), ("Location", "there"),
+            ("Content-Type", "text/plain"), ("Location", "there"), ("X-Accent", "at-secret\u{301}"),
+            ("X-Joined", "at-secret\u{200D}x"), ("Content-Location", "/?t=at%2Dsecret"),
         ])
         let answered = FieldRules.answered(fields, without: ["at-secret", "at-other"]) { "(\($0))" }
         #expect(answered.map { "\($0.name): \($0.value)" } == ["Content-Type: text/plain", "Location: (there)"])
@@ -46,5 +47,7 @@ struct FieldRulesTests {
     @Test func withoutANameTheLocationIsRelative() {
         #expect(relocated("https://h.example/a?b", from: "https://h.example", to: "") == "/a?b")
         #expect(relocated("https://h.example", from: "https://h.example", to: "") == "/")
+        let other = "https://h.example//evil.example/"
+        #expect(relocated(other, from: "https://h.example", to: "") == other)
     }
 }

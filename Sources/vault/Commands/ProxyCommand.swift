@@ -42,6 +42,9 @@ struct ProxyCommand: AsyncParsableCommand {
         let context = try Context(global)
         let name = try EntryName(parsing: name)
         let resource = try EndpointURL(to, as: "--to")
+        guard !resource.hasDotSegments else {
+            throw VaultError(.unsafe, "--to is refused: its path has a . or .. segment")
+        }
         var options = ResourceProxy.Options()
         options.listen = try ListenAddress(listen)
         let http = try AsyncHTTPExchange(environment: context.environment, caFile: connection.caFile)
@@ -64,6 +67,8 @@ struct ProxyCommand: AsyncParsableCommand {
             await proxy.close()
             throw error
         }
+        // From here on nobody may be reading standard error, and requests are served all the same.
+        Diagnostics.neverWait()
         let signal = await interrupts.next()
         await proxy.close()
         // A refresh that is under way holds signals back until its answer is stored: the one that is sent here comes

@@ -31,6 +31,11 @@ final class ScopeStepUp: Sendable {
         self.opensBrowser = opensBrowser && !context.noInput
     }
 
+    /// A scope as an argument; one with a hyphen in front would be taken for an option of its own.
+    private static func option(_ scope: String) -> [String] {
+        scope.hasPrefix("-") ? ["--scope=\(scope)"] : ["--scope", scope]
+    }
+
     /// Whether there is a token now that may be enough.
     ///
     /// - Parameter asked: What the resource named; `nil` where it named nothing.
@@ -43,7 +48,7 @@ final class ScopeStepUp: Sendable {
             let entry = try await broker.vault.read(name).summary
             let added = (asked ?? []).filter { !entry.scopes.contains($0) }
             let scopes = entry.scopes + added
-            let command = (["vault", "login", name.name] + scopes.flatMap { ["--scope", $0] }).map(shellQuoted)
+            let command = (["vault", "login", name.name] + scopes.flatMap(Self.option)).map(shellQuoted)
                 .joined(separator: " ")
             // oauth-client.md 38: a resource may leave out which scope it wants; it lists what there is.
             let wanted =
