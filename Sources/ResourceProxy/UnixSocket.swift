@@ -16,7 +16,7 @@ struct UnixSocket: Sendable {
     ///   `.unavailable` if it cannot be made.
     static func bind(_ path: String) throws(VaultError) -> (socket: UnixSocket, descriptor: NIOBSDSocket.Handle) {
         do throws(FileError) {
-            try PrivateFiles.requireDirectory(PrivateFiles.parentDirectory(of: path))
+            try requirePrivateDirectory(of: path)
             try removeDead(path)
             let descriptor = try bound(path)
             // The directory is closed to others, so nobody could come in before this.
@@ -27,6 +27,16 @@ struct UnixSocket: Sendable {
             }
             return (UnixSocket(path: path, device: status.device, inode: status.inode), descriptor)
         } catch { throw VaultError(error) }
+    }
+
+    private static func requirePrivateDirectory(of path: String) throws(FileError) {
+        do throws(FileError) {
+            try PrivateFiles.requireDirectory(PrivateFiles.parentDirectory(of: path))
+        } catch {
+            // The hint for directories that are the vault's own would have somebody close /tmp to everybody.
+            let hint = "choose a directory that only you can enter, such as $XDG_RUNTIME_DIR"
+            throw FileError(error.code, error.path, error.message, hint: hint)
+        }
     }
 
     /// Removes it, unless somebody has put another one there.

@@ -7,7 +7,7 @@ struct MetadataRequest: Sendable {
     let log: DiscoveryLog
     let subject: DiscoveryStep.Subject
 
-    /// oauth-client.md 9: same origin, three at most, each hop checked again.
+    /// Of the same origin each, and checked again.
     private static let maximumRedirects = 3
 
     /// The JSON object at a URL, and where redirects of its origin have led; `nil` on 4xx.

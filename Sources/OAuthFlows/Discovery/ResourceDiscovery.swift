@@ -38,7 +38,7 @@ package struct ResourceDiscovery: Sendable {
         } catch {
             throw VaultError(.temporary, error.message, hint: "is the name right, and the network there?")
         }
-        // oauth-client.md 8: if this URL leads to global addresses only, nothing it leads to may lead to any other.
+        // If this URL leads to global addresses only, nothing it leads to may lead to any other.
         let asked = try EndpointURL(given.text, as: "the resource", leastReach: report.reach.reach)
         let status: Int
         (report.challenge, status) = try await challenge(of: asked)
@@ -298,6 +298,6 @@ package struct DiscoveryReport: Sendable {
 
     init(asked: EndpointURL) {
         self.asked = asked
-        reach = FoundReach(reach: asked.reach, isByAddress: false)
+        reach = FoundReach(reach: asked.reach, isByAddress: true)
     }
 }

@@ -3,6 +3,7 @@ internal import OAuthFlows
 internal import Providers
 internal import StrictJSON
 internal import VaultAPI
+internal import VaultCore
 
 struct DiscoverCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,8 +26,9 @@ struct DiscoverCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = try Context(global)
+        let servers = try ServerCatalog(userDirectory: "\(context.location.configuration)/servers")
         let report = try await ResourceDiscovery(http: try context.http(connection), namedIssuer: issuer).report(
-            on: url
+            on: servers.server(url)?.url ?? url
         )
         if context.json {
             try Output.print(.discovery(report))
