@@ -10,7 +10,7 @@ package struct KnownServer: Sendable, Hashable {
     /// The resource: the URL that tokens are for, and where discovery begins.
     package let url: String
     package let kind: Kind
-    /// What a login asks for, where the server's own metadata does not say it.
+    /// What a login asks for, whatever the server's challenge and metadata name; empty leaves it to them.
     package let scopes: [String]
     /// The page where a user makes a key.
     package let keyPage: String?

@@ -84,7 +84,7 @@ package struct LoginSettings: Sendable {
         resource = try map.text("resource")
         clientAuthentication = try map.word("client_auth", of: ProviderPreset.authenticationMethods)
         clientMetadataURL = try map.text("client_metadata_url")
-        registrationAuthentication = try map.word("register_auth", of: ProviderPreset.authenticationMethods)
+        registrationAuthentication = try map.word("register_auth", of: ProviderPreset.registrableMethods)
         scopeSeparator = try map.word("scope_separator", of: ProviderPreset.separators)
         guard clientSecret == nil || clientID != nil else {
             throw map.fault("client_secret", "is of no client: client_id is missing")

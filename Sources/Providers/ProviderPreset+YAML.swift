@@ -7,6 +7,8 @@ extension ProviderPreset: CatalogEntry {
         "public_client_secret", "client_authentication", "scopes", "scope_separator", "authorization_parameters",
         "redirect", "pkce", "flows", "rotation", "exchange", "quirks", "notes", "registration_page", "resource_hosts",
     ]
+    /// How a client that a login registers can authenticate: with a key, it would have to register that too.
+    static let registrableMethods = ["none", "client_secret_basic", "client_secret_post"]
     static let authenticationMethods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"]
     static let separators = [" ", ","]
     static let pkceWords = ["required", "unadvertised"]

@@ -139,17 +139,18 @@ package struct BrowserFlow: AuthorizationFlow {
             throw VaultError(
                 .loginRequired,
                 "the browser did not come back within \(options.timeout.components.seconds) s; nothing was stored",
-                // A server that has lost its registrations tells the browser alone.
+                // A server that has lost the registration of an earlier login tells the browser alone.
                 hint: registration == nil
                     ? "log in again, with a longer --timeout if need be"
-                    : "if the page says that the client is unknown, --register-auth none registers a new one"
+                    : "log in again, with a longer --timeout if need be, or with --register-auth none if the page "
+                        + "says that it does not know the client"
             )
         }
     }
 
     // MARK: - Before the browser
 
-    /// oauth-client.md 6: whatever speaks against the server is said before anything is opened.
+    /// Whatever speaks against the server is said before anything is registered or opened.
     private func checkServer(_ interaction: Interaction) throws(VaultError) -> EndpointURL {
         guard let endpoint = server.authorizationEndpoint else {
             throw VaultError(
@@ -293,7 +294,7 @@ package struct BrowserFlow: AuthorizationFlow {
             guard registration != nil, case .misconfigured(let refusal) = reply.answer,
                 refusal.error == "invalid_client"
             else { throw error }
-            // oauth-client.md 34: some servers register a public client, say so, and then do not take it.
+            // Some servers register a public client, say so, and then do not take it.
             let isPublic = requests.request.client.authentication == .none
             throw VaultError(
                 error.code,

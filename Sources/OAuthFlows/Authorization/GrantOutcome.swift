@@ -16,7 +16,7 @@ extension TokenEndpointAnswer {
             let wait = retryAfter.map { ", and asks to wait \($0.components.seconds) s" } ?? ""
             throw VaultError(.temporary, "the token endpoint is busy: \(reason)\(wait)", hint: "try again later")
         case .misconfigured(let response) where response.error == "invalid_client":
-            // oauth-client.md 34: a registration without a secret may be taken, echoed, and refused here.
+            // A registration without a secret may be taken, echoed, and refused here.
             throw VaultError(
                 .configuration,
                 "the token endpoint does not take this client (\(response.sentence))",

@@ -52,12 +52,6 @@ struct LoginCommand: AsyncParsableCommand {
             }
         } catch { throw error.naming(login: TypedCommand.text) }
         if context.json { try Output.print(.login(report)) }
-        if options.saveConfig {
-            try SavedLogin(report.summary, resolved).write(to: saved)
-            context.note(
-                "\(printable(saved)) says now how \(name) was logged in; the client's secret is in the vault alone"
-            )
-        }
         let account = report.summary.account.map { " as \($0)" } ?? ""
         context.note("\(name) is logged in\(account); \(report.summary.expirySentence)")
         if case .failed(let reason) = report.oldGrant {
@@ -67,6 +61,19 @@ struct LoginCommand: AsyncParsableCommand {
             context.note(
                 "the server gave no refresh token: once this token has expired, vault login \(name.name) again"
             )
+        }
+        if options.saveConfig {
+            do throws(VaultError) {
+                try SavedLogin(report.summary, resolved).write(to: saved)
+            } catch {
+                throw VaultError(
+                    error.code,
+                    "\(name) is logged in, and its settings were not written: \(error.message)",
+                    hint: error.hint,
+                    underlying: error
+                )
+            }
+            context.note("\(printable(saved)) now says how \(name) was logged in, without any secret of the client")
         }
     }
 }

@@ -102,10 +102,14 @@ extension LoginResolution {
         if let preset, preset.clientID ?? options.clientID ?? settings?.clientID != nil { return nil }
         guard server.kind == .oauth else {
             let page = server.keyPage.map { "make one at \($0), then " } ?? ""
+            let notes = server.notes.isEmpty ? "" : " (\(server.notes.joined(separator: " ")))"
             throw VaultError(
                 .configuration,
-                "\(server.title) takes an API key, which nobody logs in by",
+                "\(server.title) takes an API key, which nobody logs in by\(notes)",
                 hint: "\(page)vault set static:\(server.name)"
+                    + (server.header == nil
+                        ? "; vault proxy static:\(server.name) --to \(shellQuoted(server.url)) puts it into requests"
+                        : "")
             )
         }
         knownServerScopes = server.scopes.isEmpty ? nil : server.scopes

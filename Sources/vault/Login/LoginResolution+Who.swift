@@ -18,6 +18,14 @@ extension LoginResolution {
         _ needs: ClientNeeds
     ) async throws(VaultError) -> ChosenClient {
         if let id = options.clientID ?? settings?.clientID ?? preset?.clientID {
+            guard !needs.registersAnew else {
+                throw VaultError(
+                    .configuration,
+                    "--register-auth registers a client, and \(settings?.clientID == id ? "the settings file" : "the preset") "
+                        + "names one: \(printable(id))",
+                    hint: "leave out --register-auth, or take client_id out of the file"
+                )
+            }
             let client = try givenClient(id, settings, preset, old, server)
             // What a file was saved with may be the very client that this entry's login registered.
             let registered = id == old?.summary.clientID ? try old?.registered(client) : nil

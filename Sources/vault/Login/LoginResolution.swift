@@ -22,7 +22,7 @@ struct LoginResolution {
     let name: EntryName
     let broker: LocalBroker
     let http: any HTTPExchange
-    /// The scope that the registry has for the resource.
+    /// The scope that a known server's description has for the resource.
     var knownServerScopes: [String]?
     /// Whether everything that the resource lists is asked for beside what options say: for a step-up that does not say
     /// what it wants.
@@ -138,7 +138,8 @@ struct LoginResolution {
         return old?.resource
     }
 
-    /// oauth-client.md 22: what the user asked for; else the challenge's; else those of the resource; else none.
+    /// The scope to ask for: what options say; else the settings file, the preset or the known server; else the challenge,
+    /// or what the resource lists; else, where no resource was asked, what the entry has; else none.
     private func scopes(
         _ settings: LoginSettings?,
         _ preset: ProviderPreset?,

@@ -50,7 +50,7 @@ final class ScopeStepUp: Sendable {
             let scopes = entry.scopes + added
             let command = (["vault", "login", name.name] + scopes.flatMap(Self.option)).map(shellQuoted)
                 .joined(separator: " ")
-            // oauth-client.md 38: a resource may leave out which scope it wants; it lists what there is.
+            // RFC 6750 §3.1, "MAY include the "scope" attribute": a resource may leave out which scope it wants; it lists what there is.
             let wanted =
                 asked.flatMap { $0.isEmpty ? nil : "the scope \($0.joined(separator: " "))" } ?? "another scope"
             let count = max(1, Int(entry.authorizations)) + failures.withLock { $0 }
