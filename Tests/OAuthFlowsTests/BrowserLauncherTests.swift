@@ -64,6 +64,7 @@ struct BrowserLauncherTests {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: directory) }
         let program = directory.appending(path: "browser")
+        let script = directory.appending(path: "script")
         let report = directory.appending(path: "report")
         try """
         #!/bin/sh
@@ -73,7 +74,10 @@ struct BrowserLauncherTests {
         while read -r line; do case $line in Sig[BI]*) echo "$line" >&9;; esac; done < /proc/$$/status
         echo out; echo err >&2
         mv "$REPORT.part" "$REPORT"
-        """.write(to: program, atomically: true, encoding: .utf8)
+        """.write(to: script, atomically: true, encoding: .utf8)
+        // By another process: a program that another test starts just then would inherit the file while it is written
+        // here, and no program starts that is open for writing somewhere (ETXTBSY).
+        #expect(try Program.run(["/bin/cp", script.path, program.path]).status == 0)
         try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program.path)
 
         // An open port without close-on-exec, as NIO has it, and signals that vault ignores.
