@@ -156,31 +156,43 @@ package struct AsyncHTTPExchange: HTTPExchange {
         }
     }
 
-    private func configuration(
-        _ request: HTTPRequest,
-        _ sending: Sending
+    /// What every client has that sends to this URL: its certificates, the proxy, and no redirects.
+    ///
+    /// - Throws: `.configuration` if the certificates cannot be read.
+    func configuration(
+        for url: EndpointURL,
+        connectTimeout: TimeAmount
     ) throws(VaultError) -> HTTPClient.Configuration {
         var tls = TLSConfiguration.makeClientConfiguration()
-        if request.url.scheme == "https" { tls.trustRoots = try trust.roots() }
+        if url.scheme == "https" { tls.trustRoots = try trust.roots() }
         tls.minimumTLSVersion = .tlsv12
         var configuration = HTTPClient.Configuration(
             tlsConfiguration: tls,
             // RFC 9700 §4.12: a redirected token request would show the token to another host.
             redirectConfiguration: .disallow,
-            // The deadline of the whole does not end an attempt to connect.
-            timeout: .init(connect: TimeAmount(min(request.connectTimeout, request.timeout))),
+            timeout: .init(connect: connectTimeout),
             decompression: .disabled
         )
         configuration.httpVersion = .http1Only
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.tracing.tracer = nil
-        if let proxy, proxy.applies(to: request.url) {
+        if let proxy, proxy.applies(to: url) {
             configuration.proxy = .server(
                 host: proxy.host,
                 port: proxy.port,
                 authorization: proxy.credentials.map { .basic(credentials: $0) }
             )
         }
+        return configuration
+    }
+
+    private func configuration(
+        _ request: HTTPRequest,
+        _ sending: Sending
+    ) throws(VaultError) -> HTTPClient.Configuration {
+        // The deadline of the whole does not end an attempt to connect.
+        let connect = TimeAmount(min(request.connectTimeout, request.timeout))
+        var configuration = try configuration(for: request.url, connectTimeout: connect)
         if (request.body?.count ?? 0) == 0 {
             // A request without a body goes out as soon as the connection stands, which this is the last call before.
             configuration.http1_1ConnectionDebugInitializer = { channel in
@@ -363,7 +375,8 @@ private func sentence(for error: any Error, of request: HTTPRequest) -> String {
     }
 }
 
-private func reason(_ error: any Error) -> String {
+/// The part of such a sentence that is about the connection, whoever sent what on it.
+package func reason(_ error: any Error) -> String {
     switch error {
     case let error as IOError:
         let text = String(cString: strerror(error.errnoCode))

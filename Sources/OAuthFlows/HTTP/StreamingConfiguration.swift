@@ -2,7 +2,6 @@ package import AsyncHTTPClient
 internal import Glibc
 internal import NIOCore
 internal import NIOPosix
-internal import NIOSSL
 package import VaultAPI
 
 extension AsyncHTTPExchange {
@@ -11,29 +10,12 @@ extension AsyncHTTPExchange {
     ///
     /// - Throws: `.configuration` if the certificates cannot be read.
     package func streamingConfiguration(for url: EndpointURL) throws(VaultError) -> HTTPClient.Configuration {
-        var tls = TLSConfiguration.makeClientConfiguration()
-        if url.scheme == "https" { tls.trustRoots = try trust.roots() }
-        tls.minimumTLSVersion = .tlsv12
-        var configuration = HTTPClient.Configuration(
-            tlsConfiguration: tls,
-            redirectConfiguration: .disallow,
-            timeout: .init(connect: .seconds(10)),
-            // A connection that a server closes at the moment it is used again costs a request that nobody may send
-            // twice. Many servers keep idle ones for five seconds.
-            // As for the number: a stream without an end keeps its connection, and the ninth must not wait for eight.
-            connectionPool: .init(idleTimeout: .seconds(4), concurrentHTTP1ConnectionsPerHostSoftLimit: 1024),
-            decompression: .disabled
-        )
-        configuration.httpVersion = .http1Only
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.tracing.tracer = nil
-        if let proxy, proxy.applies(to: url) {
-            configuration.proxy = .server(
-                host: proxy.host,
-                port: proxy.port,
-                authorization: proxy.credentials.map { .basic(credentials: $0) }
-            )
-        }
+        var configuration = try configuration(for: url, connectTimeout: .seconds(10))
+        // A connection that a server closes at the moment it is used again costs a request that nobody may send twice. Many
+        // servers keep idle ones for five seconds.
+        configuration.connectionPool.idleTimeout = .seconds(4)
+        // A stream without an end keeps its connection, and the ninth must not wait for eight.
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 1024
         // Nobody writes on a connection whose answer is a silent stream: only this tells that the other end is gone.
         configuration.http1_1ConnectionDebugInitializer = { channel in
             channel.setOption(.socketOption(.so_keepalive), value: 1)
