@@ -95,6 +95,7 @@ package final class Program {
         posix_spawnattr_setsigmask(&attributes, &none)
         let ownSession: Int16 = 0x80  // POSIX_SPAWN_SETSID, which glibc declares for GNU sources only
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK) | ownSession)
+        closeOthers(&files)
         var arguments = command.map { strdup($0) } + [nil]
         var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (arguments + variables).forEach { free($0) } }
@@ -102,6 +103,16 @@ package final class Program {
         let result = posix_spawnp(&process, command[0], &files, &attributes, &arguments, &variables)
         guard result == 0 else { throw Broken(what: "cannot start \(command[0]): errno \(result)") }
         return process
+    }
+
+    private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+    /// Closes everything from 3 on in the program: NIO's sockets have no close-on-exec, and a connection that a test
+    /// closes stays open for its peer as long as any program holds it.
+    private static func closeOthers(_ files: inout posix_spawn_file_actions_t) {
+        // glibc 2.34; asked for by name, since it is not among what Swift imports.
+        guard let symbol = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else { return }
+        _ = unsafeBitCast(symbol, to: CloseFrom.self)(&files, 3)
     }
 
     /// The exit status, or 128 and the number of the signal that ended it.
