@@ -38,12 +38,14 @@ lint:
 traits:
 	@.ci/setup build
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault
+	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-main
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-keyring
 	@linked=$$(ldd .build-traits/debug/vault-keyring) && ! echo "$$linked" | grep -q libsecret
 
 release:
 	@.ci/setup build
 	$(RELEASE) --product vault
+	$(RELEASE) --product vault-main
 	$(RELEASE) --product vault-keyring
 
 install: release
@@ -59,7 +61,7 @@ uninstall:
 bench:
 	@.ci/setup test
 	@# One by one: what only tests use does not build for release.
-	for product in vault vault-keyring vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
+	for product in vault vault-main vault-keyring vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
 	@.ci/bench "$$($(RELEASE) --show-bin-path)"
 
 clean:

@@ -16,6 +16,7 @@ let package = Package(
         .library(name: "CredentialVault", targets: ["CredentialVault"]),
         .library(name: "VaultTestKit", targets: ["VaultTestKit"]),
         .executable(name: "vault", targets: ["vault"]),
+        .executable(name: "vault-main", targets: ["vault-main"]),
         .executable(name: "vault-keyring", targets: ["vault-keyring"]),
     ],
     traits: [
@@ -120,8 +121,9 @@ let package = Package(
             dependencies: ["VaultAPI", "VaultStorage", "KeyCustody", "VaultCrypto"],
             swiftSettings: strict
         ),
+        .executableTarget(name: "vault", swiftSettings: strict),
         .executableTarget(
-            name: "vault",
+            name: "vault-main",
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
                 "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy",
@@ -146,13 +148,13 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/Support/Swift", swiftSettings: strict),
         .testTarget(
             name: "CommandTests",
-            dependencies: ["TestSupport", "vault", "vault-keyring"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "SchemaTests",
             dependencies: [
-                "TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-keyring",
+                "TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-main", "vault-keyring",
             ],
             swiftSettings: strict
         ),
@@ -168,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "LibraryTests",
             dependencies: [
-                "TestSupport", "CredentialVault", "VaultTestKit", "library-example", "vault",
+                "TestSupport", "CredentialVault", "VaultTestKit", "library-example", "vault", "vault-main",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -187,7 +189,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LoginTests",
-            dependencies: ["TestSupport", "vault", "vault-keyring"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -261,12 +263,12 @@ let package = Package(
         .executableTarget(name: "vault-test-injector", path: "Tests/Support/Injector"),
         .testTarget(
             name: "FaultTests",
-            dependencies: ["TestSupport", "vault", "vault-keyring", "vault-test-worker", "vault-test-injector"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring", "vault-test-worker", "vault-test-injector"],
             swiftSettings: strict
         ),
         .testTarget(
             name: "RefreshTests",
-            dependencies: ["TestSupport", "vault", "vault-test-worker", "vault-test-injector"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-test-worker", "vault-test-injector"],
             swiftSettings: strict
         ),
 

@@ -113,7 +113,9 @@ package final class Sandbox {
             try makeDirectory("bin")
             // By another process: what this one has open for writing, a program just started could still hold, and
             // then the copy cannot be run.
-            guard try run(["cp", Self.program, copy]).status == 0 else { throw Broken(what: "cp") }
+            guard try run(["cp", Self.program, Self.program + "-main", path("bin")]).status == 0 else {
+                throw Broken(what: "cp")
+            }
         }
         let nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", copy]
         return try run(nobody + arguments, input: input, environment: more)
