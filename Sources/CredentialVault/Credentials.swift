@@ -3,7 +3,7 @@ internal import OAuthFlows
 internal import TokenBroker
 internal import TokenImport
 public import VaultAPI
-public import VaultCore
+internal import VaultCore
 internal import VaultCrypto
 
 /// The user's vault, open.

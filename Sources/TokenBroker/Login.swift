@@ -1,7 +1,7 @@
 package import OAuthFlows
 internal import StrictJSON
 package import VaultAPI
-package import VaultCore
+internal import VaultCore
 package import VaultCrypto
 
 /// What a login makes, beside the grant itself.

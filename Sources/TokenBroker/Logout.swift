@@ -1,6 +1,6 @@
 package import OAuthFlows
 package import VaultAPI
-package import VaultCore
+internal import VaultCore
 internal import VaultCrypto
 
 /// A token that its server is asked to forget (RFC 7009).

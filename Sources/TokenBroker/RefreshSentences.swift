@@ -1,5 +1,4 @@
 package import VaultAPI
-package import VaultCore
 
 /// Why only a person can help, and the command that does.
 package enum LoginNeeded {

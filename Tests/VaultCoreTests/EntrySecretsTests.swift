@@ -1,4 +1,5 @@
 import Testing
+internal import VaultAPI
 import VaultCrypto
 
 @testable import VaultCore

@@ -1,3 +1,4 @@
+internal import VaultAPI
 internal import VaultCore
 
 /// What is known of a provider's public client, so that a file that does not say can still be refreshed.

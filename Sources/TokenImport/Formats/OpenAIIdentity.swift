@@ -1,4 +1,5 @@
 internal import StrictJSON
+internal import VaultAPI
 internal import VaultCore
 
 /// Who an id token of OpenAI's says its user is, in the order in which the tools that read it look.

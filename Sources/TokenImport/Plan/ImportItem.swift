@@ -1,5 +1,4 @@
 public import VaultAPI
-public import VaultCore
 
 /// One grant that an import found, and what it will do with it.
 ///

@@ -1,5 +1,4 @@
 public import VaultAPI
-public import VaultCore
 
 /// What an import did with one grant.
 public struct ImportOutcome: Hashable, Sendable {

@@ -1,3 +1,4 @@
+internal import VaultAPI
 package import VaultCrypto
 
 /// BLAKE2b-256 of a token: tells whether two are the same, and nothing else.

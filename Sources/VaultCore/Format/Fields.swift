@@ -1,11 +1,10 @@
+internal import VaultAPI
+
 /// One field of a header, a summary or a backup: a tag and its bytes.
 ///
 /// On the wire: tag (2 bytes), length (4 bytes), bytes; integers little-endian, everywhere in this format. A reader
 /// keeps the tags it does not know and writes them back as they were.
-struct Field: Hashable, Sendable {
-    var tag: UInt16
-    var bytes: [UInt8]
-}
+typealias Field = TaggedField
 
 /// Writes the integers and fields of the format.
 struct ByteWriter {

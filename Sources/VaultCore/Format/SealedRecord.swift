@@ -1,3 +1,4 @@
+internal import VaultAPI
 internal import VaultCrypto
 internal import VaultStorage
 

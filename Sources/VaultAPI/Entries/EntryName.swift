@@ -1,5 +1,3 @@
-public import VaultAPI
-
 /// The name of an entry: `oauth:<name>`, or `static:<name>` for a key that has no flow.
 ///
 /// `<name>` matches `[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}`: nothing a shell, a path, a URL or a line protocol reads as

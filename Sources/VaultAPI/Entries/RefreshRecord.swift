@@ -1,5 +1,3 @@
-public import VaultAPI
-
 /// The mark that a refresh token is being spent, written before the request is sent.
 ///
 /// While it stands, nobody knows whether the server has spent the token; `invalid_grant` then means that the answer to
@@ -19,7 +17,7 @@ public struct RefreshJournal: Hashable, Sendable {
 
     /// Makes a mark.
     public init(spent: [UInt8], startedAt: Timestamp, sendBefore: UInt64, boot: [UInt8], lostAnswers: UInt32 = 0) {
-        precondition(spent.count == 32 && boot.count == 16, "VaultCore: a journal of a wrong size")
+        precondition(spent.count == 32 && boot.count == 16, "VaultAPI: a journal of a wrong size")
         self.spent = spent
         self.startedAt = startedAt
         self.sendBefore = sendBefore

@@ -1,5 +1,3 @@
-internal import VaultCrypto
-
 /// The random UUID (RFC 9562, version 4) of an entry.
 public struct EntryID: Hashable, Sendable, CustomStringConvertible {
     /// 16 bytes.
@@ -57,7 +55,8 @@ public struct VaultID: Hashable, Sendable, CustomStringConvertible {
 
 /// 16 random bytes with the version and variant bits of RFC 9562 §5.4.
 private func randomUUID() -> [UInt8] {
-    var bytes = randomBytes(16)
+    // On Linux the system's generator reads getrandom(2).
+    var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
     bytes[6] = bytes[6] & 0x0F | 0x40
     bytes[8] = bytes[8] & 0x3F | 0x80
     return bytes

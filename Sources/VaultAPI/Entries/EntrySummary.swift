@@ -1,5 +1,3 @@
-public import VaultAPI
-
 /// What a list shows of an entry: everything but its secrets.
 ///
 /// It is sealed apart from them, so that `vault list` decrypts no token.
@@ -78,11 +76,11 @@ public struct EntrySummary: Hashable, Sendable {
     /// The file the entry was imported from.
     public var source: EntrySource?
     /// Which secrets there are; kept in step by whoever seals the entry.
-    public var holds: Set<EntrySecrets.Field> = []
+    public var holds: Set<SecretField> = []
     /// Free-form facts that go with the entry, none of them secret.
     public var metadata: [String: String] = [:]
-    /// Fields of a newer version, carried along as they are.
-    var unknownFields: [Field] = []
+    /// Fields of a newer version of the format, carried along as they are.
+    package var unknownFields: [TaggedField] = []
 
     /// A new entry that has never been written.
     public init(name: EntryName, createdAt: Timestamp) {
