@@ -126,7 +126,7 @@ let package = Package(
             name: "vault-main",
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
-                "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy",
+                "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy", "CredentialVault",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

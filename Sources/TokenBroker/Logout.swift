@@ -1,4 +1,4 @@
-package import OAuthFlows
+internal import OAuthFlows
 package import VaultAPI
 internal import VaultCore
 internal import VaultCrypto

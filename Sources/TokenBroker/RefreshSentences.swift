@@ -1,4 +1,5 @@
 package import VaultAPI
+internal import VaultCore
 
 /// Why only a person can help, and the command that does.
 package enum LoginNeeded {

@@ -10,25 +10,6 @@ public struct OpenedEntry: ~Copyable, Sendable {
     public let secrets: EntrySecrets
 }
 
-/// What a walk through all records found.
-public struct Listing: Sendable {
-    /// The entries, in order of their names.
-    public var entries: [EntrySummary] = []
-    /// A sentence for each record that is damaged, or not what it is filed as.
-    public var faults: [String] = []
-
-    /// Throws what the faults amount to, if there are any.
-    public func requireSound() throws(VaultError) {
-        guard let first = faults.first else { return }
-        let more = faults.count > 1 ? ", and \(faults.count - 1) more" : ""
-        throw VaultError(
-            .damaged,
-            "\(first)\(more); nothing was changed",
-            hint: "vault doctor names every damaged record; vault restore FILE brings entries back from a backup"
-        )
-    }
-}
-
 extension Vault {
     /// The summary of an entry; its secrets stay sealed.
     ///

@@ -135,3 +135,14 @@ enum Table {
         }
     }
 }
+
+extension SecretText {
+    /// The same in the vault's own secret memory, where documents keep their secrets.
+    func shared() throws(VaultError) -> SharedSecret {
+        do throws(CryptoError) {
+            return SharedSecret(try withUnsafeBytes { (bytes) throws(CryptoError) in try SecretBytes(copying: bytes) })
+        } catch {
+            throw VaultError(.unavailable, error.message)
+        }
+    }
+}

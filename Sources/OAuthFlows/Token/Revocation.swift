@@ -1,17 +1,6 @@
 package import VaultAPI
 package import VaultCrypto
 
-/// What became of a token that was to be revoked.
-package enum RevocationResult: Sendable, Hashable {
-    /// Also where the server did not know the token (RFC 7009 §2.2: "the purpose of the revocation request … is already
-    /// achieved").
-    case revoked
-    /// The server has no way to, or none for this kind of token; the reason.
-    case notSupported(String)
-    /// The token still exists, or may; the reason.
-    case failed(String)
-}
-
 /// Revokes tokens (RFC 7009).
 package struct Revocation: Sendable {
     /// RFC 7009 §2.1, `token_type_hint`.

@@ -12,7 +12,7 @@ struct ListCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = try Context(global)
-        let listing: Listing = try await context.open().list()
+        let listing = try await context.broker().list()
         if context.json {
             try Output.print(
                 .object([

@@ -120,22 +120,3 @@ extension Document {
         ])
     }
 }
-
-extension RevocationResult {
-    /// The word that `--json` documents carry.
-    var word: String {
-        switch self {
-        case .revoked: "revoked"
-        case .notSupported: "not supported"
-        case .failed: "failed"
-        }
-    }
-
-    /// Why, where it was not revoked.
-    var reason: String? {
-        switch self {
-        case .revoked: nil
-        case .notSupported(let reason), .failed(let reason): reason
-        }
-    }
-}

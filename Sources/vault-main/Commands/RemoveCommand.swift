@@ -17,15 +17,15 @@ struct RemoveCommand: AsyncParsableCommand {
     func run() async throws {
         let context = try Context(global)
         let name = try EntryName(parsing: name)
-        let vault = try await context.open()
+        let broker = try await context.broker()
         do throws(VaultError) {
-            _ = try await vault.summary(of: name)
+            _ = try await broker.summary(of: name)
         } catch {
             guard error.code == .damaged else { throw error }
             context.note("\(error.message); it can still be removed")
         }
         try context.confirm("Delete \(name) from this vault?", confirmation)
-        try await vault.remove(name)
+        try await broker.remove(name)
         if context.json {
             try Output.print(.object([("removed", .string(name.description))]))
         } else {

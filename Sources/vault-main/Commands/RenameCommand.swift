@@ -18,7 +18,7 @@ struct RenameCommand: AsyncParsableCommand {
         let old = try EntryName(parsing: old)
         // `rename static:a b` means static:b.
         let new = try new.contains(":") ? EntryName(parsing: new) : EntryName(old.kind, new)
-        let renamed = try await context.open().rename(old, to: new)
+        let renamed = try await context.broker().rename(old, to: new)
         if context.json { try Output.print(.listed(renamed)) } else { context.note("\(old) is now \(new)") }
     }
 }

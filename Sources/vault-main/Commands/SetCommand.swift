@@ -30,7 +30,7 @@ struct SetCommand: AsyncParsableCommand {
             )
         }
         // The vault opens first: nobody types a secret that cannot be kept. Standard input is only the secret's.
-        let vault = try await context.open()
+        let broker = try await context.broker()
         let secret = try read(context, name)
         guard secret.count > 0 else {
             throw VaultError(
@@ -46,11 +46,8 @@ struct SetCommand: AsyncParsableCommand {
                 hint: "keep large files elsewhere"
             )
         }
-        var secrets = try EntrySecrets()
-        try secret.withSecret { try secrets.set(.secret, to: $0) }
-        var summary = EntrySummary(name: name, createdAt: Timestamp.systemNow)
-        summary.expiry = .never
-        let stored = try await vault.put(summary, secrets)
+        let text = secret.withSecret { $0.withUnsafeBytes { SecretText(copying: $0) } }
+        let stored = try await broker.put(name, text)
         if context.json {
             try Output.print(.listed(stored))
         } else {

@@ -20,18 +20,18 @@ struct ShowCommand: AsyncParsableCommand {
     func run() async throws {
         let context = try Context(global)
         let name = try EntryName(parsing: name)
-        let vault = try await context.open()
         let summary: EntrySummary
         var secrets: [(EntrySecrets.Field, SharedSecret)] = []
         if reveal {
-            let entry = try await vault.read(name)
+            // Secrets are shown to whoever opens a key slot, and to nobody by the agent.
+            let entry = try await context.open().read(name)
             summary = entry.summary
             for field in EntrySecrets.Field.allCases {
                 let copy = try entry.secrets.withField(field) { try SharedSecret(SecretBytes(copying: $0)) }
                 if let copy { secrets.append((field, copy)) }
             }
         } else {
-            summary = try await vault.summary(of: name)
+            summary = try await context.broker().summary(of: name)
         }
         if context.json {
             try Output.print(.shown(summary, secrets: secrets))

@@ -57,14 +57,18 @@ struct TokenCommand: AsyncParsableCommand {
         let began = ProcessTimes.began
         let context = try Context(global)
         let name = try EntryName(parsing: name)
-        let broker = try context.broker(try await context.open(), connection)
-        var need = TokenNeed(began: began)
-        need.minimumValidity = minValid?.seconds ?? 0
-        need.requiresRefresh = refresh
-        let token = try await fresh(name, need, broker, context)
+        let broker = try await context.broker(connection)
+        var requirements = TokenRequirements(began: began)
+        requirements.minimumValiditySeconds = minValid?.seconds ?? 0
+        requirements.requiresRefresh = refresh
+        requirements.dpopNonce = nonce
+        if !dpop.isEmpty { return try await printProof(name, requirements, broker, context) }
+        let token = try await orLoggedIn(name, &requirements, broker, context) {
+            (broker, requirements) async throws(VaultError) in
+            try await broker.token(for: name, requirements, idToken ? .idToken : .accessToken)
+        }
         for note in token.notes { context.note(note) }
-        if !dpop.isEmpty { return try await printProof(name, broker) }
-        guard token.summary.tokenType != "DPoP" || idToken else {
+        guard token.type != "DPoP" || idToken else {
             throw VaultError(
                 .unsafe,
                 "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
@@ -72,32 +76,33 @@ struct TokenCommand: AsyncParsableCommand {
                     + "vault token \(name.name) --dpop METHOD URL prints the headers of one"
             )
         }
-        try await print(token, broker.vault, context)
+        try print(token, name, context)
     }
 
-    private func fresh(
+    /// What `body` gives, if need be after a login.
+    private func orLoggedIn<Result: Sendable>(
         _ name: EntryName,
-        _ need: TokenNeed,
-        _ broker: LocalBroker,
-        _ context: Context
-    ) async throws(VaultError) -> FreshToken {
+        _ requirements: inout TokenRequirements,
+        _ broker: any VaultBroker,
+        _ context: Context,
+        _ body: (any VaultBroker, TokenRequirements) async throws(VaultError) -> Result
+    ) async throws(VaultError) -> Result {
         do {
-            return try await broker.token(for: name, need)
+            return try await body(broker, requirements)
         } catch {
             guard login, error.code == .loginRequired, name.kind == .oauth else { throw error }
             // Nobody to log in: a hundred tools must not open a hundred browsers for nobody (int128/kubelogin #904).
             guard context.isInteractive else { throw error }
-            return try await loggedIn(name, need, broker, context)
+            try await logIn(name, context)
+            // Whatever was refused before the login is answered by it.
+            requirements.requiresRefresh = false
+            return try await body(broker, requirements)
         }
     }
 
     /// Logs in, or waits for whoever is doing so by the same name.
-    private func loggedIn(
-        _ name: EntryName,
-        _ need: TokenNeed,
-        _ broker: LocalBroker,
-        _ context: Context
-    ) async throws(VaultError) -> FreshToken {
+    private func logIn(_ name: EntryName, _ context: Context) async throws(VaultError) {
+        let broker = try context.broker(try await context.open(), connection)
         var options = LoginOptions.none
         options.connection = connection
         let conversation = LoginConversation(context, opensBrowser: true)
@@ -112,61 +117,51 @@ struct TokenCommand: AsyncParsableCommand {
             context.note("another login as \(name) is under way; waiting for it")
             guard try await broker.waitForLogin(name, within: LoginOptions.standardTimeout) else { throw error }
         }
-        // Whatever was refused before the login is answered by it.
-        var need = need
-        need.requiresRefresh = false
-        return try await broker.token(for: name, need)
     }
 
-    private func printProof(_ name: EntryName, _ broker: LocalBroker) async throws {
-        var requirements = TokenRequirements()
-        requirements.dpopNonce = nonce
-        let authorization = try await broker.authorization(
-            for: name.description,
-            method: dpop[0],
-            // RFC 9449 §4.2: `htu` is the URI "without query and fragment parts", so that they may hold what they like.
-            url: String(dpop[1].prefix { $0 != "?" && $0 != "#" }),
-            requirements
-        )
+    private func printProof(
+        _ name: EntryName,
+        _ requirements: TokenRequirements,
+        _ broker: any VaultBroker,
+        _ context: Context
+    ) async throws {
+        var requirements = requirements
+        // RFC 9449 §4.2: `htu` is the URI "without query and fragment parts", so that they may hold what they like.
+        let url = String(dpop[1].prefix { $0 != "?" && $0 != "#" })
+        let authorization = try await orLoggedIn(name, &requirements, broker, context) {
+            (broker, requirements) async throws(VaultError) in
+            try await broker.authorization(for: name.description, method: dpop[0], url: url, requirements)
+        }
         for field in authorization.fields {
             var value = field.value
             try value.withUTF8 { try Output.print(secret: UnsafeRawBufferPointer($0), prefix: "\(field.name): ") }
         }
     }
 
-    private func print(_ token: FreshToken, _ vault: Vault, _ context: Context) async throws {
-        let name = token.summary.name
-        if idToken {
-            let entry = try await vault.read(name)
-            let printed: Void? = try entry.secrets.withField(.idToken) { try Output.print(secret: $0) }
-            guard printed != nil else {
-                throw VaultError(.notFound, "\(name) holds no id token", hint: "vault show \(name) tells what it holds")
-            }
-        } else if context.json {
+    private func print(_ token: GivenToken, _ name: EntryName, _ context: Context) throws {
+        if context.json {
             try Output.print(
                 .object([
-                    ("access_token", .secret(token.value)),
-                    ("token_type", .string(token.summary.tokenType ?? "Bearer")),
-                    ("expires_at", .time(token.summary.expiresAt)),
-                    ("state", .string(token.summary.state.word)),
+                    ("access_token", .secret(try token.value.shared())),
+                    ("token_type", .string(token.type)),
+                    ("expires_at", .time(token.expiresAt)),
+                    ("state", .string(token.state)),
                 ])
             )
         } else if header {
-            try token.value.withSecret { secret in
-                try secret.withUnsafeBytes { bytes in
-                    // A line break in a secret would begin a header of its own.
-                    guard bytes.allSatisfy({ $0 > 32 && $0 < 127 }) else {
-                        throw VaultError(
-                            .unsafe,
-                            "\(name) holds characters that no header may carry",
-                            hint: "leave out --header"
-                        )
-                    }
-                    try Output.print(secret: bytes, prefix: "Authorization: Bearer ")
+            try token.value.withUnsafeBytes { bytes in
+                // A line break in a secret would begin a header of its own.
+                guard bytes.allSatisfy({ $0 > 32 && $0 < 127 }) else {
+                    throw VaultError(
+                        .unsafe,
+                        "\(name) holds characters that no header may carry",
+                        hint: "leave out --header"
+                    )
                 }
+                try Output.print(secret: bytes, prefix: "Authorization: Bearer ")
             }
         } else {
-            try token.value.withSecret { try $0.withUnsafeBytes { try Output.print(secret: $0) } }
+            try token.value.withUnsafeBytes { try Output.print(secret: $0) }
         }
     }
 }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import OAuthFlows
 internal import TokenBroker
 internal import VaultAPI
+internal import CredentialVault
 internal import VaultCore
 
 /// How servers are reached.
@@ -12,12 +13,17 @@ struct ConnectionOptions: ParsableArguments {
 
 extension Context {
     /// How requests are sent.
-    func http(_ options: ConnectionOptions) throws(VaultError) -> any HTTPExchange {
-        try AsyncHTTPExchange(environment: environment, caFile: options.caFile)
+    func http(_ options: ConnectionOptions?) throws(VaultError) -> any HTTPExchange {
+        try AsyncHTTPExchange(environment: environment, caFile: options?.caFile)
+    }
+
+    /// The way into the vault: through the agent where it has the vault open, and otherwise through a slot.
+    func broker(_ options: ConnectionOptions? = nil) async throws(VaultError) -> any VaultBroker {
+        try broker(try await open(), options)
     }
 
     /// Gives out tokens of an open vault.
-    func broker(_ vault: Vault, _ options: ConnectionOptions) throws(VaultError) -> LocalBroker {
+    func broker(_ vault: Vault, _ options: ConnectionOptions?) throws(VaultError) -> LocalBroker {
         LocalBroker(vault, http: try http(options), secondOwner: .sourceFile)
     }
 }

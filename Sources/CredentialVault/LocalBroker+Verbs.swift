@@ -1,0 +1,133 @@
+package import TokenBroker
+internal import TokenImport
+package import VaultAPI
+internal import VaultCore
+internal import VaultCrypto
+
+extension LocalBroker: VaultBroker {
+    package nonisolated func token(
+        for name: EntryName,
+        _ requirements: TokenRequirements,
+        _ part: TokenPart
+    ) async throws(VaultError) -> GivenToken {
+        let token = try await token(for: name, TokenNeed(requirements, now: clock.now))
+        let summary = token.summary
+        var expiresAt: Timestamp?
+        if case .known(let time) = summary.expiry { expiresAt = time }
+        return GivenToken(
+            value: try await value(of: token, part),
+            type: summary.tokenType ?? "Bearer",
+            expiresAt: expiresAt,
+            state: summary.state.word,
+            notes: token.notes
+        )
+    }
+
+    private nonisolated func value(of token: FreshToken, _ part: TokenPart) async throws(VaultError) -> SecretText {
+        guard part == .idToken else {
+            return token.value.withSecret { $0.withUnsafeBytes { SecretText(copying: $0) } }
+        }
+        let name = token.summary.name
+        let found = try await vault.read(name).secrets.withField(.idToken) { SecretText(copying: $0) }
+        guard let found else {
+            throw VaultError(.notFound, "\(name) holds no id token", hint: "vault show \(name) tells what it holds")
+        }
+        return found
+    }
+
+    package nonisolated func list() async throws(VaultError) -> Listing { try await vault.list() }
+
+    package nonisolated func summary(of name: EntryName) async throws(VaultError) -> EntrySummary {
+        try await vault.summary(of: name)
+    }
+
+    package nonisolated func put(_ name: EntryName, _ secret: SecretText) async throws(VaultError) -> EntrySummary {
+        guard name.kind == .static else {
+            throw VaultError(
+                .usage,
+                "\(name) is a grant; only static: entries can be set",
+                hint: "use static:\(name.name)"
+            )
+        }
+        let secrets = try secret.withUnsafeBytes { (bytes) throws(VaultError) in try EntrySecrets.holding(bytes) }
+        var summary = EntrySummary(name: name, createdAt: clock.now)
+        summary.expiry = .never
+        return try await vault.put(summary, secrets)
+    }
+
+    package nonisolated func rename(
+        _ old: EntryName,
+        to new: EntryName
+    ) async throws(VaultError) -> EntrySummary {
+        try await vault.rename(old, to: new)
+    }
+
+    package nonisolated func remove(_ name: EntryName) async throws(VaultError) { try await vault.remove(name) }
+
+    package nonisolated func logout(
+        _ name: EntryName,
+        deletingAnyway: Bool
+    ) async throws(VaultError) -> LogoutOutcome {
+        let (result, isDeleted) = try await logout(name) { (_) throws(VaultError) in deletingAnyway }
+        return LogoutOutcome(revocation: result, isDeleted: isDeleted)
+    }
+
+    package nonisolated func adopt(_ name: EntryName, takingOut: Bool) async throws(VaultError) -> AdoptOutcome {
+        let summary = try await vault.summary(of: name)
+        if summary.state == .held(.secondOwner), let path = try await takeOver(summary, takingOut: takingOut) {
+            return .stillInFile(path: path)
+        }
+        return .adopted(
+            try await vault.update(name) { (summary, _) throws(VaultError) in
+                if case .held = summary.state { summary.state = .active }
+            }
+        )
+    }
+
+    /// Newer tokens of the file win; then the file must lose the grant, or two owners would log each other out.
+    ///
+    /// - Returns: The path of the file, where it holds the grant and is not to lose it.
+    private nonisolated func takeOver(
+        _ summary: EntrySummary,
+        takingOut: Bool
+    ) async throws(VaultError) -> String? {
+        let now = clock.now
+        // The owner's newest refresh token counts, even if the access token beside it has run out: any other is spent.
+        _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true)
+        let current = try await vault.summary(of: summary.name)
+        guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else {
+            return nil
+        }
+        guard current.tokenEndpoint != nil, current.clientID != nil else {
+            throw VaultError(
+                .configuration,
+                "\(current.name) does not say where, or by which client, it is refreshed, and \(source.path) is what its "
+                    + "owner does that with; nothing was changed",
+                hint: "vault import FILE --token-url URL --client-id ID, and then adopt it"
+            )
+        }
+        guard takingOut else { return source.path }
+        try await SourceFile.remove(current, from: vault, now: now)
+        return nil
+    }
+}
+
+extension EntrySecrets {
+    /// A static secret alone.
+    fileprivate static func holding(_ secret: UnsafeRawBufferPointer) throws(VaultError) -> EntrySecrets {
+        do throws(CryptoError) {
+            var secrets = try EntrySecrets()
+            try secrets.set(.secret, to: try SecretBytes(copying: secret))
+            return secrets
+        } catch {
+            throw VaultError(.unavailable, error.message)
+        }
+    }
+}
+
+extension SecondOwner {
+    /// The plain file that an entry was imported from.
+    package static let sourceFile = SecondOwner { (vault, entry, now) async throws(VaultError) -> Void in
+        _ = try await ImportPlan.reread(entry, into: vault, now: now)
+    }
+}

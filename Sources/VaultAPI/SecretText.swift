@@ -1,0 +1,49 @@
+internal import Glibc
+
+/// A secret on its way out of the vault or into it, in memory that is wiped when the last owner lets go of it.
+///
+/// Inside the vault secrets live in memory of libsodium's; whoever only asks the agent has no need of libsodium.
+package final class SecretText: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
+    // @unchecked: the memory is written before the initialiser returns, and never after.
+    private let memory: UnsafeMutableRawBufferPointer
+
+    /// `count` bytes that `fill` writes.
+    package init<Failure: Error>(
+        count: Int,
+        _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        memory = .allocate(byteCount: max(count, 1), alignment: 16)
+        self.count = count
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        try fill(UnsafeMutableRawBufferPointer(rebasing: memory[..<count]))
+    }
+
+    /// A copy of `bytes`; wiping the original is the caller's affair.
+    package convenience init(copying bytes: UnsafeRawBufferPointer) {
+        self.init(count: bytes.count) { $0.copyMemory(from: bytes) }
+    }
+
+    deinit {
+        if let base = memory.baseAddress { explicit_bzero(base, memory.count) }
+        memory.deallocate()
+    }
+
+    /// The number of bytes.
+    package let count: Int
+
+    /// The bytes, which must not escape `body`.
+    package func withUnsafeBytes<Result: ~Copyable, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]))
+    }
+
+    /// The bytes as text, in memory that nobody wipes; `nil` if they are no UTF-8.
+    package var text: String? { withUnsafeBytes { String(validating: $0, as: UTF8.self) } }
+
+    /// Shows nothing.
+    package var description: String { "a secret of \(count) bytes" }
+
+    /// Has no children.
+    package var customMirror: Mirror { Mirror(self, children: [(label: String?, value: Any)]()) }
+}
