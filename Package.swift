@@ -59,7 +59,13 @@ let package = Package(
             dependencies: ["VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "PrivateFiles"],
             swiftSettings: strict
         ),
-        .target(name: "StrictJSON", dependencies: ["VaultAPI", "VaultCrypto"], swiftSettings: strict),
+        .target(name: "JSONSyntax", swiftSettings: strict),
+        .target(name: "StrictJSON", dependencies: ["JSONSyntax", "VaultAPI", "VaultCrypto"], swiftSettings: strict),
+        .target(
+            name: "AgentClient",
+            dependencies: ["VaultAPI", "JSONSyntax", "CVaultSystem"],
+            swiftSettings: strict
+        ),
         .target(
             name: "Providers",
             dependencies: [
@@ -98,6 +104,7 @@ let package = Package(
             name: "CredentialVault",
             dependencies: [
                 "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "TokenBroker", "OAuthFlows", "TokenImport",
+                "AgentClient",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -117,6 +124,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "VaultAgent",
+            dependencies: [
+                "AgentClient", "CredentialVault", "OAuthFlows", "PrivateFiles", "TokenBroker", "VaultAPI", "VaultCore",
+                "VaultCrypto", "JSONSyntax", "CVaultSystem",
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "VaultTestKit",
             dependencies: ["VaultAPI", "VaultStorage", "KeyCustody", "VaultCrypto"],
             swiftSettings: strict
@@ -127,6 +142,7 @@ let package = Package(
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
                 "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy", "CredentialVault",
+                "AgentClient", "VaultAgent",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -154,7 +170,8 @@ let package = Package(
         .testTarget(
             name: "SchemaTests",
             dependencies: [
-                "TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-main", "vault-keyring",
+                "TestSupport", "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "vault", "vault-main",
+                "vault-keyring",
             ],
             swiftSettings: strict
         ),
@@ -263,7 +280,9 @@ let package = Package(
         .executableTarget(name: "vault-test-injector", path: "Tests/Support/Injector"),
         .testTarget(
             name: "FaultTests",
-            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring", "vault-test-worker", "vault-test-injector"],
+            dependencies: [
+                "TestSupport", "vault", "vault-main", "vault-keyring", "vault-test-worker", "vault-test-injector",
+            ],
             swiftSettings: strict
         ),
         .testTarget(
@@ -274,7 +293,9 @@ let package = Package(
 
         .testTarget(
             name: "TokenImportTests",
-            dependencies: ["TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON"],
+            dependencies: [
+                "TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON",
+            ],
             resources: [.copy("Fixtures")],
             swiftSettings: strict
         ),

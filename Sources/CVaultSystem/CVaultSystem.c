@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 int vault_forbid_dumps(void) {
@@ -131,3 +132,17 @@ void vault_admit_signals(void) {
 }
 
 void vault_report_interrupts(int descriptor) { atomic_store(&gate_reports, descriptor); }
+
+int vault_peer(int descriptor, int32_t *process, uint32_t *user) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return errno;
+    *process = peer.pid;
+    *user = peer.uid;
+    return 0;
+}
+
+int vault_accept(int descriptor) {
+    int client = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    return client < 0 ? -errno : client;
+}

@@ -1,31 +1,33 @@
+internal import AgentClient
 internal import KeyCustody
 internal import OAuthFlows
 internal import TokenBroker
-internal import TokenImport
 public import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
 
-/// The user's vault, open.
+/// The user's vault.
 ///
 /// ```swift
 /// let credentials = try await Credentials.open()
 /// let token = try await credentials.accessToken(for: "github")
 /// ```
 ///
+/// Where the user's agent holds the vault's key, everything goes through it, and no key is in this process; otherwise the
+/// vault is opened here. Which it is, is looked at for every call, so that `vault unlock` and `vault lock` count at once.
+///
 /// A token that has run out is refreshed first, in one request however many ask for it in however many processes. Nothing
 /// that a server says, and no failure, deletes or overwrites a refresh token.
 public struct Credentials: CredentialBroker {
-    private let vault: Vault
-    private let broker: LocalBroker
+    private let way: WayIn
 
-    /// Opens the vault that the environment names, asking nobody.
+    /// Finds the vault that the environment names, and a way to use it that asks nobody.
     ///
     /// - Parameters:
     ///   - directory: The vault's directory, instead of `VAULT_DIR` or the default one.
     ///   - profile: A profile, instead of `VAULT_PROFILE`.
-    ///   - passphrase: Gives a passphrase or recovery code if one is needed; without it only slots that ask nobody open
-    ///     the vault.
+    ///   - passphrase: Gives a passphrase or recovery code if one is needed; without it only the agent, or slots that
+    ///     ask nobody, open the vault.
     /// - Throws: `VaultError`: `.notFound` where there is no vault, `.locked` where no slot opens without asking,
     ///   `.wrongKey`, `.damaged`, `.unavailable` or `.unsafe`.
     public static func open(
@@ -35,22 +37,23 @@ public struct Credentials: CredentialBroker {
     ) async throws -> Credentials {
         let environment = processEnvironment()
         let location = try VaultLocation.standard(directory: directory, profile: profile, environment: environment)
-        let custodians = CustodianSet(
-            asking: { _ throws(CustodyError) in try await secret(from: passphrase) },
-            keyring: KeyringClient(),
-            isInteractive: false
-        )
-        let vault = try await Vault.open(location, with: custodians)
-        return Credentials(vault: vault, http: exchange(environment))
+        let opened = OpenedOnce { () async throws(VaultError) in
+            let custodians = CustodianSet(
+                asking: { _ throws(CustodyError) in try await secret(from: passphrase) },
+                keyring: KeyringClient(),
+                isInteractive: false
+            )
+            let vault = try await Vault.open(location, with: custodians)
+            return LocalBroker(vault, http: exchange(environment), secondOwner: .sourceFile)
+        }
+        let way = WayIn(AgentClient(environment: environment), to: location.directory) {
+            () async throws(VaultError) in try await opened.broker()
+        }
+        _ = try await way.broker()
+        return Credentials(way: way)
     }
 
-    init(vault: Vault, http: any HTTPExchange) {
-        self.vault = vault
-        let owner = SecondOwner { (vault, summary, now) throws(VaultError) in
-            _ = try await ImportPlan.reread(summary, into: vault, now: now)
-        }
-        broker = LocalBroker(vault, http: http, secondOwner: owner)
-    }
+    init(way: WayIn) { self.way = way }
 
     /// A token that can be used now, refreshed first if need be.
     ///
@@ -62,7 +65,7 @@ public struct Credentials: CredentialBroker {
         for name: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> AccessToken {
-        try await broker.accessToken(for: name, requirements)
+        try await way.broker().accessToken(for: name, requirements)
     }
 
     /// The header fields that authorise one HTTP request (RFC 6750 §2.1, RFC 9449 §4).
@@ -77,41 +80,30 @@ public struct Credentials: CredentialBroker {
         url: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> Authorization {
-        try await broker.authorization(for: name, method: method, url: url, requirements)
+        try await way.broker().authorization(for: name, method: method, url: url, requirements)
     }
 
     /// Stores a static secret, in the place of one of that name if there is one.
     ///
     /// - Parameter name: `static:x`.
     public func set(_ name: String, to secret: String) async throws {
-        let name = try EntryName(parsing: name)
-        guard name.kind == .static else {
-            throw VaultError(
-                .usage,
-                "\(name) is a grant; only static: entries can be set",
-                hint: "use static:\(name.name)"
-            )
-        }
-        var secrets = try EntrySecrets()
-        let bytes = try SecretBytes(Array(secret.utf8))
-        try secrets.set(.secret, to: bytes)
-        var summary = EntrySummary(name: name, createdAt: Timestamp.systemNow)
-        summary.expiry = .never
-        try await vault.put(summary, secrets)
+        var secret = secret
+        let text = secret.withUTF8 { SecretText(copying: UnsafeRawBufferPointer($0)) }
+        _ = try await way.broker().put(try EntryName(parsing: name), text)
     }
 
     /// What there is, without its secrets, in order of names.
     ///
     /// - Throws: `VaultError`, `.damaged` if a record cannot be read.
     public func list() async throws -> [EntrySummary] {
-        let listing: Listing = try await vault.list()
+        let listing = try await way.broker().list()
         try listing.requireSound()
         return listing.entries
     }
 
     /// Removes an entry here; nothing is revoked at a server.
     public func remove(_ name: String) async throws {
-        try await vault.remove(try EntryName(parsing: name))
+        try await way.broker().remove(try EntryName(parsing: name))
     }
 
     private static func secret(from source: (@Sendable () async throws -> [UInt8])?) async throws(CustodyError)
@@ -129,5 +121,26 @@ public struct Credentials: CredentialBroker {
         } catch {
             throw CustodyError(.locked, "the program could not give a passphrase: \(error)", underlying: error)
         }
+    }
+}
+
+/// A vault that is opened when it is first needed, and stays open.
+private actor OpenedOnce {
+    private let open: WayIn.Opening
+    private var opening: Task<Result<LocalBroker, VaultError>, Never>?
+
+    init(_ open: @escaping WayIn.Opening) { self.open = open }
+
+    func broker() async throws(VaultError) -> LocalBroker {
+        let task = opening ?? Task { [open] in await Self.result(of: open) }
+        opening = task
+        let result = await task.value
+        // What failed may go well the next time.
+        if case .failure = result { opening = nil }
+        return try result.get()
+    }
+
+    private static func result(of open: WayIn.Opening) async -> Result<LocalBroker, VaultError> {
+        do throws(VaultError) { return .success(try await open()) } catch { return .failure(error) }
     }
 }

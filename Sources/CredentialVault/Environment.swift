@@ -1,5 +1,5 @@
 internal import Glibc
-internal import OAuthFlows
+package import OAuthFlows
 internal import VaultAPI
 
 extension Credentials {
@@ -8,7 +8,7 @@ extension Credentials {
         var variables: [String: String] = [:]
         for name in [
             "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "VAULT_DIR",
-            "VAULT_PROFILE", "VAULT_CONFIG_DIR", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
+            "VAULT_PROFILE", "VAULT_CONFIG_DIR", "VAULT_AGENT_SOCK", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
         ] {
             if let value = getenv(name) { variables[name] = String(cString: value) }
         }
@@ -16,7 +16,7 @@ extension Credentials {
     }
 
     /// How servers are asked, through the proxy and with the certificates that the environment names.
-    static func exchange(_ environment: [String: String]) -> any HTTPExchange {
+    package static func exchange(_ environment: [String: String]) -> any HTTPExchange {
         do throws(VaultError) {
             return try AsyncHTTPExchange(environment: environment)
         } catch {

@@ -12,12 +12,10 @@ extension LocalBroker: VaultBroker {
     ) async throws(VaultError) -> GivenToken {
         let token = try await token(for: name, TokenNeed(requirements, now: clock.now))
         let summary = token.summary
-        var expiresAt: Timestamp?
-        if case .known(let time) = summary.expiry { expiresAt = time }
         return GivenToken(
             value: try await value(of: token, part),
             type: summary.tokenType ?? "Bearer",
-            expiresAt: expiresAt,
+            expiresAt: summary.expiresAt,
             state: summary.state.word,
             notes: token.notes
         )

@@ -11,11 +11,7 @@ extension LocalBroker: CredentialBroker {
         let need = TokenNeed(requirements, now: clock.now)
         let token = try await token(for: try EntryName(parsing: name), need)
         guard token.summary.tokenType != "DPoP" else {
-            throw VaultError(
-                .unsafe,
-                "\(token.summary.name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint: "ask for the authorization of one request; on the command line: vault token --dpop METHOD URL"
-            )
+            throw .bound(token.summary.name)
         }
         return try token.accessToken()
     }
@@ -61,9 +57,7 @@ extension FreshToken {
     package func accessToken() throws(VaultError) -> AccessToken {
         let text = value.withSecret { $0.withUnsafeBytes { String(validating: $0, as: UTF8.self) } }
         guard let text else { throw VaultError(.damaged, "\(summary.name) holds no text") }
-        var expiresAt: String?
-        if case .known(let time) = summary.expiry { expiresAt = time.description }
-        return AccessToken(value: text, type: summary.tokenType ?? "Bearer", expiresAt: expiresAt)
+        return AccessToken(value: text, type: summary.tokenType ?? "Bearer", expiresAt: summary.expiresAt?.description)
     }
 }
 

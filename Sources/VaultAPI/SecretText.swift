@@ -38,6 +38,23 @@ package final class SecretText: @unchecked Sendable, CustomStringConvertible, Cu
         try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory)[..<count]))
     }
 
+    /// A copy of some of the bytes.
+    package func slice(_ range: Range<Int>) -> SecretText {
+        withUnsafeBytes { SecretText(copying: UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// All bytes of `pieces`, which are `count`.
+    package static func joining(_ pieces: [SecretText], count: Int) -> SecretText {
+        SecretText(count: count) { buffer in
+            var position = 0
+            for piece in pieces {
+                let target = UnsafeMutableRawBufferPointer(rebasing: buffer[position...])
+                piece.withUnsafeBytes { target.copyMemory(from: $0) }
+                position += piece.count
+            }
+        }
+    }
+
     /// The bytes as text, in memory that nobody wipes; `nil` if they are no UTF-8.
     package var text: String? { withUnsafeBytes { String(validating: $0, as: UTF8.self) } }
 

@@ -119,3 +119,15 @@ package enum AdoptOutcome: Sendable {
     /// Nothing was changed: the file still holds the grant, and whoever owns the file would be logged out.
     case stillInFile(path: String)
 }
+
+extension VaultError {
+    /// Why a token is not given out alone (RFC 9449).
+    package static func bound(_ name: EntryName) -> VaultError {
+        VaultError(
+            .unsafe,
+            "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
+            hint: "vault proxy \(name.name) --to URL puts it into requests; "
+                + "vault token \(name.name) --dpop METHOD URL prints the headers of one"
+        )
+    }
+}

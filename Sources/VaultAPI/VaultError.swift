@@ -49,6 +49,14 @@ public struct VaultError: Error, Sendable, CustomStringConvertible {
 
         private let kind: Kind
 
+        private init(kind: Kind) { self.kind = kind }
+
+        /// The class of failure that `vault` ends with this status on; `nil` where there is none.
+        package init?(exitStatus: Int32) {
+            guard let kind = Kind(rawValue: exitStatus) else { return nil }
+            self.kind = kind
+        }
+
         /// The status with which `vault` exits on this failure.
         public var exitStatus: Int32 { kind.rawValue }
 

@@ -15,8 +15,8 @@ public final class Vault: Sendable {
     public let location: VaultLocation
     /// Its UUID.
     public let id: VaultID
-    /// The slot that opened it.
-    public let openedBy: String
+    /// The slot that opened it; `nil` where it was opened with the data key itself.
+    public let openedBy: String?
     /// Slots whose secret the keyring has definitely lost, by id; `vault key change` replaces them.
     public let deadSlots: [String]
 
@@ -28,6 +28,8 @@ public final class Vault: Sendable {
     let store: any RecordStore
     let ledger: GenerationLedger
     let custodians: CustodianSet
+    /// Whether it was opened with the data key itself, so that nobody opens it again under a new one.
+    let isLent: Bool
     let clock: VaultClock
     private let session: Mutex<Session>
 
@@ -62,7 +64,7 @@ public final class Vault: Sendable {
         custodians: CustodianSet,
         clock: VaultClock,
         session: Session,
-        openedBy: SlotDescription,
+        openedBy: SlotDescription?,
         deadSlots: [SlotDescription]
     ) {
         self.location = location
@@ -72,7 +74,8 @@ public final class Vault: Sendable {
         self.custodians = custodians
         self.clock = clock
         self.session = Mutex(session)
-        self.openedBy = hexadecimal(openedBy.id)
+        isLent = openedBy == nil
+        self.openedBy = openedBy.map { hexadecimal($0.id) }
         self.deadSlots = deadSlots.map { hexadecimal($0.id) }
     }
 
@@ -90,22 +93,26 @@ public final class Vault: Sendable {
         if !options.acceptsRollback { try closed.requireNoRollback() }
         let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
         let unlocked = try await unlocking.open(&closed, acceptsRollback: options.acceptsRollback)
-        let session = try closed.session(under: unlocked.key)
         let vault = Vault(
             location: location,
             store: closed.store,
             ledger: closed.ledger,
             custodians: custodians,
             clock: options.clock,
-            session: session,
+            session: try closed.session(under: unlocked.key),
             openedBy: unlocked.slot,
             deadSlots: unlocked.deadSlots
         )
-        try await vault.remember(closed, acceptingRollback: options.acceptsRollback)
-        vault.place.remember()
-        await vault.adoptSpills()
-        if session.header.phase == .rotating { try await vault.resumeRotation() }
+        try await vault.begin(closed, acceptingRollback: options.acceptsRollback)
         return vault
+    }
+
+    /// What is done first in a vault that has just been opened.
+    func begin(_ closed: ClosedVault, acceptingRollback: Bool) async throws(VaultError) {
+        try await remember(closed, acceptingRollback: acceptingRollback)
+        place.remember()
+        await adoptSpills()
+        if current.header.phase == .rotating { try await resumeRotation() }
     }
 
     /// The session as of the last look at the header.
@@ -127,6 +134,7 @@ public final class Vault: Sendable {
         if Header.isAuthentic(closed.bytes, under: before.key) {
             adopt(try closed.session(under: before.key))
         } else {
+            guard !isLent else { throw Self.keyChanged(location) }
             let unlocking = Unlocking(custodians: custodians, onlySlot: nil)
             let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
             adopt(try closed.session(under: unlocked.key))

@@ -58,6 +58,9 @@ struct Context: Sendable {
     /// Whether a person at a terminal can be asked.
     var isInteractive: Bool { !noInput && Terminal.isPresent }
 
+    /// Whether the vault is to be opened with one slot and no other.
+    var namesSlot: Bool { slot != nil }
+
     /// Whether a passphrase was given without asking.
     var hasPassphraseOption: Bool { passphraseFile != nil || passphraseDescriptor != nil }
 
@@ -98,7 +101,7 @@ struct Context: Sendable {
         options.slot = slot
         options.acceptsRollback = acceptsRollback
         let vault = try await Vault.open(location, with: custodians(recovery: recovery), options: options)
-        if verbose { Diagnostics.note("opened with the slot \(vault.openedBy.prefix(8))") }
+        if verbose, let slot = vault.openedBy { Diagnostics.note("opened with the slot \(slot.prefix(8))") }
         if offersReplacement { await offerToReplace(vault.deadSlots, of: vault) }
         return vault
     }

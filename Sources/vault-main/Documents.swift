@@ -92,11 +92,6 @@ extension Document {
 }
 
 extension EntrySummary {
-    /// The instant at which the access token expires, where it is known.
-    var expiresAt: Timestamp? {
-        if case .known(let time) = expiry { time } else { nil }
-    }
-
     /// How long the token is good for, in a sentence.
     var expirySentence: String {
         switch expiry {

@@ -37,4 +37,10 @@ void vault_admit_signals(void);
 /// Makes SIGINT and SIGTERM write their number as one byte to `descriptor` instead of ending the process; -1 ends that.
 void vault_report_interrupts(int descriptor);
 
+/// accept4(2), close-on-exec and never blocking. Returns the descriptor, or the negated errno.
+int vault_accept(int descriptor);
+
+/// The process and user at the other end of a Unix socket (SO_PEERCRED). Returns 0 or an errno value.
+int vault_peer(int descriptor, int32_t *process, uint32_t *user);
+
 #endif

@@ -89,6 +89,11 @@ public struct EntrySummary: Hashable, Sendable {
         self.createdAt = createdAt
         self.updatedAt = createdAt
     }
+
+    /// The instant at which the access token expires, where it is known.
+    package var expiresAt: Timestamp? {
+        if case .known(let time) = expiry { time } else { nil }
+    }
 }
 
 /// Whether an entry may be used and refreshed.

@@ -64,6 +64,12 @@ final class DataKey: Sendable {
         try names.withSecret(body)
     }
 
+    func withMaster<Result: ~Copyable, Failure: Error>(
+        _ body: (borrowing SecretBytes) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try master.withSecret(body)
+    }
+
     /// The MAC of a header over everything before it.
     func headerMAC(_ bytes: [UInt8]) -> [UInt8] {
         headerMAC.withSecret { key in

@@ -1,3 +1,4 @@
+internal import AgentClient
 internal import ArgumentParser
 internal import KeyCustody
 internal import VaultAPI
@@ -15,68 +16,16 @@ struct StatusCommand: AsyncParsableCommand {
         let context = try Context(global)
         let closed = try await ClosedVault.open(context.location)
         let keyring = await KeyringReport.of(context)
-        // Asking nobody: a status that prompts is no status.
+        let agent = await AgentReport.of(context)
         var listing: Listing?
         var locked: VaultError?
         do throws(VaultError) {
-            let vault = try await Vault.open(
-                context.location,
-                with: context.custodians(asksNobody: true)
-            )
-            let all: Listing = try await vault.list()
-            listing = all
+            listing = try await context.brokerAskingNobody().list()
         } catch {
             locked = error
         }
-        var states: [String: Int64] = [:]
-        for entry in listing?.entries ?? [] { states[entry.state.word, default: 0] += 1 }
         if context.json {
-            try Output.print(
-                .object([
-                    ("directory", .string(context.location.directory)),
-                    ("vault", .string(closed.id.description)),
-                    ("store", .string("sqlite")),
-                    ("read_only", .bool(closed.isReadOnly)),
-                    ("header_generation", .number(Int64(clamping: closed.headerGeneration))),
-                    ("rotating", .bool(closed.isRotating)),
-                    ("rollback", .optional(closed.rollback)),
-                    ("slots", .array(closed.slots.map { .slot($0) })),
-                    (
-                        "keyring",
-                        .object([
-                            ("state", .string(keyring.state)),
-                            ("detail", .optional(keyring.detail)),
-                            ("backend", .optional(keyring.backend)),
-                        ])
-                    ),
-                    ("agent", .string("none")),
-                    ("opens_without_asking", .bool(locked == nil)),
-                    ("locked_because", .optional(locked?.message)),
-                    (
-                        "entries",
-                        listing.map { listing in
-                            .object(
-                                [("total", .number(Int64(listing.entries.count)))]
-                                    + states.sorted { $0.key < $1.key }.map { ($0.key, .number($0.value)) }
-                                    + [("damaged", .number(Int64(listing.faults.count)))]
-                            )
-                        } ?? .null
-                    ),
-                    (
-                        "refresh_failures",
-                        .array(
-                            (listing?.entries ?? []).compactMap { entry in
-                                entry.refreshFailure.map { failure in
-                                    .object([
-                                        ("name", .string(entry.name.description)), ("at", .time(failure.at)),
-                                        ("kind", .string(failure.kind.word)), ("reason", .string(failure.reason)),
-                                    ])
-                                }
-                            }
-                        )
-                    ),
-                ])
-            )
+            try Output.print(document(context, closed, keyring, agent, listing, locked))
         } else {
             var rows: [[String]] = [
                 ["vault", "\(context.location.directory) (\(closed.id))"],
@@ -85,13 +34,13 @@ struct StatusCommand: AsyncParsableCommand {
             for slot in closed.slots { rows.append(["slot", "\(slot.id.prefix(8)) \(slot.kind)"]) }
             rows.append(["keyring", keyring.state + (keyring.detail.map { ": \($0)" } ?? "")])
             if let backend = keyring.backend { rows.append(["", backend]) }
-            rows.append(["agent", "none"])
+            rows.append(["agent", agent.sentence])
             if closed.isRotating {
                 rows.append(["rotation", "under way; the next command that opens the vault goes on"])
             }
             if let rollback = closed.rollback { rows.append(["rollback", rollback]) }
             if let listing {
-                let counts = states.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+                let counts = listing.states.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
                 rows.append([
                     "entries",
                     "\(listing.entries.count)" + (counts.isEmpty ? "" : ": " + counts.joined(separator: ", ")),
@@ -110,6 +59,93 @@ struct StatusCommand: AsyncParsableCommand {
         try listing?.requireSound()
         if let locked, locked.code == .damaged || locked.code == .unsafe { throw locked }
     }
+
+    private func document(
+        _ context: Context,
+        _ closed: ClosedVault,
+        _ keyring: KeyringReport,
+        _ agent: AgentReport,
+        _ listing: Listing?,
+        _ locked: VaultError?
+    ) -> Document {
+        let failures = (listing?.entries ?? []).compactMap { entry in
+            entry.refreshFailure.map { failure -> Document in
+                .object([
+                    ("name", .string(entry.name.description)), ("at", .time(failure.at)),
+                    ("kind", .string(failure.kind.word)), ("reason", .string(failure.reason)),
+                ])
+            }
+        }
+        let members: [(String, Document)] = [
+            ("directory", .string(context.location.directory)),
+            ("vault", .string(closed.id.description)),
+            ("store", .string("sqlite")),
+            ("read_only", .bool(closed.isReadOnly)),
+            ("header_generation", .number(Int64(clamping: closed.headerGeneration))),
+            ("rotating", .bool(closed.isRotating)),
+            ("rollback", .optional(closed.rollback)),
+            ("slots", .array(closed.slots.map { .slot($0) })),
+            ("keyring", keyring.document),
+            ("agent", agent.document),
+            ("opens_without_asking", .bool(locked == nil)),
+            ("locked_because", .optional(locked?.message)),
+            ("entries", listing?.counts ?? .null),
+            ("refresh_failures", .array(failures)),
+        ]
+        return .object(members)
+    }
+}
+
+extension Listing {
+    /// How many entries there are in each state.
+    fileprivate var states: [String: Int64] {
+        entries.reduce(into: [:]) { $0[$1.state.word, default: 0] += 1 }
+    }
+
+    fileprivate var counts: Document {
+        let byState = states.sorted { $0.key < $1.key }.map { ($0.key, Document.number($0.value)) }
+        return .object(
+            [("total", .number(Int64(entries.count)))] + byState + [("damaged", .number(Int64(faults.count)))]
+        )
+    }
+}
+
+/// The agent's state as `status` shows it.
+struct AgentReport {
+    /// `none`, `locked`, `unlocked`, or `unusable`.
+    let state: String
+    let detail: String?
+    let agent: AgentStatus?
+    let held: HeldVaultStatus?
+
+    static func of(_ context: Context) async -> AgentReport {
+        guard let client = context.agent else {
+            return AgentReport(state: "none", detail: AgentStarter.noPlace.message, agent: nil, held: nil)
+        }
+        do throws(AgentFailure) {
+            let agent = try await client.status(of: context.location.directory)
+            let held = agent.vaults.first { $0.directory == context.location.directory }
+            return AgentReport(
+                state: agent.holds == true ? "unlocked" : "locked",
+                detail: nil,
+                agent: agent,
+                held: held
+            )
+        } catch {
+            if case .absent = error { return AgentReport(state: "none", detail: nil, agent: nil, held: nil) }
+            return AgentReport(state: "unusable", detail: error.sentence, agent: nil, held: nil)
+        }
+    }
+
+    var sentence: String { state + (held?.limits ?? "") + (detail.map { ": \($0)" } ?? "") }
+
+    var document: Document {
+        .object([
+            ("state", .string(state)), ("detail", .optional(detail)), ("version", .optional(agent?.version)),
+            ("process_id", agent.map { .number(Int64($0.processID)) } ?? .null),
+            ("held", held.map { .held($0) } ?? .null),
+        ])
+    }
 }
 
 /// The keyring's state as `status` and `doctor` show it.
@@ -117,6 +153,12 @@ struct KeyringReport {
     let state: String
     let detail: String?
     let backend: String?
+
+    var document: Document {
+        .object([
+            ("state", .string(state)), ("detail", .optional(detail)), ("backend", .optional(backend)),
+        ])
+    }
 
     static func of(_ context: Context) async -> KeyringReport {
         do throws(KeyringError) {

@@ -69,12 +69,7 @@ struct TokenCommand: AsyncParsableCommand {
         }
         for note in token.notes { context.note(note) }
         guard token.type != "DPoP" || idToken else {
-            throw VaultError(
-                .unsafe,
-                "\(name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint: "vault proxy \(name.name) --to URL puts it into requests; "
-                    + "vault token \(name.name) --dpop METHOD URL prints the headers of one"
-            )
+            throw VaultError.bound(name)
         }
         try print(token, name, context)
     }

@@ -19,7 +19,20 @@ extension Context {
 
     /// The way into the vault: through the agent where it has the vault open, and otherwise through a slot.
     func broker(_ options: ConnectionOptions? = nil) async throws(VaultError) -> any VaultBroker {
-        try broker(try await open(), options)
+        // Other certificates, or a slot by name: the agent would not heed them.
+        let isForAgent = options?.caFile == nil && !namesSlot
+        return try await WayIn(isForAgent ? agent : nil, to: location.directory, note: { note($0) }) {
+            () async throws(VaultError) in try broker(try await open(), options)
+        }
+        .broker()
+    }
+
+    /// The way into the vault where nobody may be asked anything: a status that prompts is no status.
+    func brokerAskingNobody() async throws(VaultError) -> any VaultBroker {
+        try await WayIn(agent, to: location.directory) { () async throws(VaultError) in
+            try broker(try await Vault.open(location, with: custodians(asksNobody: true)), nil)
+        }
+        .broker()
     }
 
     /// Gives out tokens of an open vault.

@@ -12,6 +12,8 @@ package struct JSONParser {
     /// Every format looks at every member, so this bounds what a hostile file costs.
     package static let maximumNodes = 100_000
 
+    private let nodeLimit: Int
+
     private struct Container {
         let node: Int32
         let isObject: Bool
@@ -25,12 +27,20 @@ package struct JSONParser {
     private var nodes: [JSONTree.Node] = []
     private var open: [Container] = []
 
-    private init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+    private init(_ bytes: UnsafeRawBufferPointer, nodeLimit: Int) {
+        self.bytes = bytes
+        self.nodeLimit = nodeLimit
+    }
 
     /// The shape of `bytes`.
-    package static func parse(_ bytes: UnsafeRawBufferPointer) throws(JSONFault) -> JSONTree {
+    ///
+    /// - Parameter nodeLimit: How many values there may be.
+    package static func parse(
+        _ bytes: UnsafeRawBufferPointer,
+        nodeLimit: Int = maximumNodes
+    ) throws(JSONFault) -> JSONTree {
         guard bytes.count < Int(Int32.max) else { throw JSONFault("the text is too long", at: 0) }
-        var parser = JSONParser(bytes)
+        var parser = JSONParser(bytes, nodeLimit: nodeLimit)
         return try parser.run()
     }
 
@@ -132,8 +142,8 @@ package struct JSONParser {
         _ range: Range<Int>,
         _ key: Range<Int>
     ) throws(JSONFault) -> Int32 {
-        guard nodes.count < Self.maximumNodes else {
-            throw fault("there are more than \(Self.maximumNodes) values")
+        guard nodes.count < nodeLimit else {
+            throw fault("there are more than \(nodeLimit) values")
         }
         let index = Int32(nodes.count)
         nodes.append(

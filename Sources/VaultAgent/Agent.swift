@@ -1,0 +1,157 @@
+internal import AgentClient
+internal import CredentialVault
+internal import Glibc
+internal import OAuthFlows
+internal import PrivateFiles
+internal import Synchronization
+internal import TokenBroker
+package import VaultAPI
+internal import VaultCore
+internal import VaultCrypto
+
+/// Holds the keys of any number of vaults for a session, and hands out from them.
+package actor Agent {
+    let version: String
+    let clock: VaultClock
+    private var held: [VaultID: HeldVault] = [:]
+    private var refreshing: [VaultID: Task<Void, Never>] = [:]
+    private var watch: Task<Void, Never>?
+
+    /// - Parameter version: As `vault --version` prints it.
+    package init(version: String, clock: VaultClock = VaultClock()) {
+        self.version = version
+        self.clock = clock
+    }
+
+    /// Takes the key of a vault.
+    ///
+    /// - Throws: `.wrongKey` if it is not the vault's; what opening it says.
+    func unlock(_ request: UnlockRequest) async throws(VaultError) -> HeldVaultStatus {
+        let vault = try await Vault.open(request.location, under: request.key, clock: clock)
+        let broker = LocalBroker(
+            vault,
+            http: Credentials.exchange(request.network),
+            clock: clock,
+            secondOwner: .sourceFile
+        )
+        let new = HeldVault(broker, settings: request.settings, clock: clock)
+        // Somebody may have unlocked it meanwhile: the last one's limits count.
+        let old = held.updateValue(new, forKey: vault.id)
+        refreshing.removeValue(forKey: vault.id)?.cancel()
+        if new.settings.refreshesUnusedForSeconds > 0 {
+            refreshing[vault.id] = Task { [clock] in await BackgroundRefresh(of: new, clock: clock).run() }
+        }
+        watchDeadlines()
+        await old?.drain()
+        return new.status
+    }
+
+    /// Lets go of the key of one vault or of all; running refreshes are waited for.
+    ///
+    /// - Returns: The directories of what was locked.
+    @discardableResult
+    package func lock(_ which: String? = nil) async -> [String] {
+        let chosen = held.values.filter { which == nil || $0.isCalled(which ?? "") }
+        await go(of: chosen)
+        return chosen.map(\.directory).sorted()
+    }
+
+    /// Locks what wants to be locked on that occasion.
+    package func lock(on occasion: @Sendable (HoldSettings) -> Bool) async {
+        await go(of: held.values.filter { occasion($0.settings) })
+    }
+
+    private func go(of vaults: [HeldVault]) async {
+        for vault in vaults where held[vault.id] === vault {
+            held[vault.id] = nil
+            refreshing.removeValue(forKey: vault.id)?.cancel()
+        }
+        for vault in vaults { await vault.drain() }
+    }
+
+    /// The vault of that directory or UUID.
+    func holding(_ which: String) throws(VaultError) -> HeldVault {
+        guard let vault = held.values.first(where: { $0.isCalled(which) }), !vault.isDue else {
+            throw HeldVault.locked(which)
+        }
+        return vault
+    }
+
+    /// What the agent is, and what it holds.
+    ///
+    /// - Parameter which: A vault of which the asker wants to know whether its key is here.
+    func status(of which: String?) -> AgentStatus {
+        AgentStatus(
+            version: version,
+            processID: getpid(),
+            holds: which.map { (try? holding($0)) != nil },
+            vaults: held.values.filter { !$0.isDue }.map(\.status).sorted { $0.directory < $1.directory }
+        )
+    }
+
+    /// Locks each vault when its time is up.
+    ///
+    /// Nobody gets anything from a vault that is due, so this only has to wipe soon enough; looking once a minute
+    /// covers a machine that slept.
+    private func watchDeadlines() {
+        watch?.cancel()
+        watch = Task { [weak self, clock] in
+            while !Task.isCancelled, let left = await self?.millisecondsToNextDeadline() {
+                try? await clock.pauses.sleep(for: .milliseconds(min(left, 60_000)))
+                await self?.lockDue()
+            }
+        }
+    }
+
+    private func millisecondsToNextDeadline() -> Int64? {
+        held.values.compactMap(\.millisecondsLeft).min().map { Int64(clamping: $0) }
+    }
+
+    /// Locks what is due.
+    package func lockDue() async { await go(of: held.values.filter(\.isDue)) }
+
+    /// After a vault said that its key is no longer the right one.
+    func lockChanged(_ vault: HeldVault) async { await go(of: [vault]) }
+}
+
+/// What `vault unlock` leaves with the agent.
+struct UnlockRequest: Sendable {
+    let location: VaultLocation
+    let key: SharedSecret
+    let settings: HoldSettings
+    /// Variables that say how servers are reached.
+    let network: [String: String]
+
+    init(_ params: WireValue) throws(VaultError) {
+        func path(_ name: String) -> String? { params[name]?.string.flatMap { $0.hasPrefix("/") ? $0 : nil } }
+        guard let directory = path("directory"), let state = path("state_base"),
+            let configuration = path("configuration"), let text = params["data_key_base64"]?.secret,
+            let bytes = text.decodedBase64, bytes.count == 32
+        else { throw VaultError(.usage, "unlock wants directory, state_base, configuration and data_key_base64") }
+        location = VaultLocation(
+            directory: directory,
+            stateBase: state,
+            configuration: configuration,
+            runtimeBase: path("runtime_base")
+        )
+        do throws(CryptoError) {
+            key = SharedSecret(try bytes.withUnsafeBytes { (bytes) throws(CryptoError) in try SecretBytes(copying: bytes) })
+        } catch {
+            throw VaultError(.unavailable, error.message)
+        }
+        settings = HoldSettings(params)
+        var network: [String: String] = [:]
+        for member in params["network"]?.members ?? [] { network[member.name] = member.value.string }
+        self.network = network
+    }
+}
+
+extension HeldVault {
+    /// Whether it is meant: by its UUID, or by a path of its directory.
+    fileprivate func isCalled(_ which: String) -> Bool {
+        guard which.hasPrefix("/") else { return id.description == which }
+        if directory == which { return true }
+        guard let ours = try? FileStatus.of(directory), let theirs = try? FileStatus.of(which) else { return false }
+        return ours.device == theirs.device && ours.inode == theirs.inode
+    }
+}

@@ -1,0 +1,128 @@
+internal import AgentClient
+@preconcurrency internal import Dispatch
+internal import Glibc
+internal import CVaultSystem
+internal import VaultAPI
+
+/// Accepts connections on the agent's socket and carries lines both ways.
+///
+/// Everything happens on one serial queue and nothing on it blocks or waits for a client. What it reads lies in memory
+/// that is wiped: an unlock carries a key.
+package final class AgentListener: @unchecked Sendable {
+    // @unchecked: `connections` and what hangs on them are touched on `queue` alone.
+
+    /// How many connections there are at most; beyond that the one that has been idle longest makes room.
+    static let mostConnections = 2048
+    /// A client that has asked nothing for so long is hung up on.
+    static let longestIdle = Duration.seconds(20)
+    /// A client that takes nothing of its answer for so long is hung up on.
+    static let longestStall = Duration.seconds(30)
+
+    let queue = DispatchQueue(label: "vault.agent.listener")
+    private let agent: Agent
+    private let onStop: @Sendable () -> Void
+    private var sources: [any DispatchSourceProtocol] = []
+    private var connections: [ObjectIdentifier: AgentConnection] = [:]
+    private var mostAtOnce = mostConnections
+    private var timer: (any DispatchSourceTimer)?
+
+    /// - Parameter onStop: Called when a client has told the agent to stop and has its answer.
+    package init(_ agent: Agent, onStop: @escaping @Sendable () -> Void) {
+        self.agent = agent
+        self.onStop = onStop
+    }
+
+    /// Listens at a socket that is bound and listening already.
+    package func listen(_ socket: Int32, forwarding: Forwarding? = nil) {
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
+            limit.rlim_cur = min(limit.rlim_max, 8192)
+            _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+            mostAtOnce = max(16, min(Self.mostConnections, Int(clamping: limit.rlim_cur) - 128))
+        }
+        _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
+        queue.sync {
+            let source = DispatchSource.makeReadSource(fileDescriptor: socket, queue: queue)
+            source.setEventHandler { [self] in accept(socket, forwarding) }
+            source.setCancelHandler { close(socket) }
+            source.resume()
+            sources.append(source)
+        }
+    }
+
+    /// Accepts nobody any more and hangs up.
+    package func stop() {
+        queue.sync {
+            for source in sources { source.cancel() }
+            sources = []
+            for connection in connections.values { connection.hangUp() }
+        }
+    }
+
+    /// Runs while somebody is connected: an agent that nobody asks wakes nothing up.
+    private func startTimer() {
+        let timer = DispatchSource.makeTimerSource(queue: queue)
+        let interval = Int(AgentProtocol.workingEvery.components.attoseconds / 1_000_000_000_000_000)
+        timer.schedule(deadline: .now(), repeating: .milliseconds(interval), leeway: .milliseconds(50))
+        timer.setEventHandler { [self] in
+            for connection in connections.values { connection.tick() }
+        }
+        timer.resume()
+        self.timer = timer
+    }
+
+    private func accept(_ socket: Int32, _ forwarding: Forwarding?) {
+        // Not without end: those who are connected have their turn too.
+        for _ in 0..<256 {
+            let client = vault_accept(socket)
+            guard client >= 0 else {
+                if [-EMFILE, -ENFILE].contains(client), makeRoom() { continue }
+                return
+            }
+            guard let peer = AgentSocket.Peer(client), peer.userID == geteuid() else {
+                close(client)
+                continue
+            }
+            if connections.count >= mostAtOnce, !makeRoom() {
+                close(client)
+                continue
+            }
+            let requester = Requester(processID: peer.processID, userID: peer.userID, forwarding: forwarding)
+            let connection = AgentConnection(client, requester, self)
+            connections[ObjectIdentifier(connection)] = connection
+            if timer == nil { startTimer() }
+            connection.start()
+        }
+    }
+
+    /// Hangs up on whoever has been idle longest; `false` if everybody waits for an answer.
+    private func makeRoom() -> Bool {
+        let idle = connections.values.filter(\.isIdle).min { $0.lastActive < $1.lastActive }
+        guard let idle else { return false }
+        idle.hangUp()
+        return true
+    }
+
+    func forget(_ connection: AgentConnection) {
+        connections[ObjectIdentifier(connection)] = nil
+        guard connections.isEmpty else { return }
+        timer?.cancel()
+        timer = nil
+    }
+
+    /// Has a line answered; the answer is sent on the queue.
+    func answer(_ line: SecretText, for connection: AgentConnection) {
+        let requester = connection.requester
+        Task { [self] in
+            let answer = await agent.answer(line, from: requester)
+            queue.async { [self] in
+                switch answer {
+                case .reply(let content): connection.send(content.line())
+                case .replyAndStop(let content):
+                    connection.send(content.line())
+                    onStop()
+                }
+            }
+        }
+    }
+}

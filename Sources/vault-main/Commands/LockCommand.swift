@@ -1,0 +1,28 @@
+internal import AgentClient
+internal import ArgumentParser
+internal import VaultAPI
+internal import VaultCore
+
+struct LockCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lock",
+        abstract: "Have the agent wipe the vault's key.",
+        discussion: "A refresh that is under way is waited for, so that its token is in the vault."
+    )
+
+    @Flag(help: "Wipe the keys of all vaults that the agent holds.")
+    var all = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let context = try Context(global)
+        let which: [(String, WireContent)] = all ? [] : [("vault", .string(context.location.directory))]
+        // Nobody there, nobody has a key.
+        let locked = try await context.askAgent("lock", which)?["locked"]?.strings ?? []
+        if context.json { return try Output.print(.object([("locked", .strings(locked))])) }
+        context.note(
+            locked.isEmpty ? "no agent holds the key; there was nothing to lock" : "\(locked.joined(separator: ", ")) is locked"
+        )
+    }
+}
