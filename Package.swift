@@ -39,6 +39,7 @@ let package = Package(
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLibSecret", pkgConfig: "libsecret-1", providers: [.apt(["libsecret-1-dev"])]),
         .target(name: "CVaultSystem"),
+        .target(name: "CVaultFront", dependencies: ["CVaultSystem"]),
 
         .target(name: "VaultAPI", swiftSettings: strict),
         .target(name: "VaultCrypto", dependencies: ["CSodium"], swiftSettings: strict),
@@ -136,7 +137,8 @@ let package = Package(
             dependencies: ["VaultAPI", "VaultStorage", "KeyCustody", "VaultCrypto"],
             swiftSettings: strict
         ),
-        .executableTarget(name: "vault", swiftSettings: strict),
+        // Ordinary Swift here, Embedded Swift by `make release`, which needs flags that a package may not ask for.
+        .executableTarget(name: "vault", dependencies: ["CVaultFront", "CVaultSystem"], swiftSettings: strict),
         .executableTarget(
             name: "vault-main",
             dependencies: [
