@@ -65,6 +65,7 @@ struct PlaceTests {
         chmod(home.root, 0o755)
         let copy = home.path("vault-copy")
         try succeed(home.run(["cp", Sandbox.program, copy]))
+        try succeed(home.run(["cp", Sandbox.program + "-main", home.root]))
         let nowhere: [String: String?] = [
             "HOME": nil, "XDG_DATA_HOME": nil, "XDG_STATE_HOME": nil, "XDG_CONFIG_HOME": nil, "XDG_RUNTIME_DIR": nil,
         ]

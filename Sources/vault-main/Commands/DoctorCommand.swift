@@ -247,15 +247,17 @@ struct Checkup {
     }
 
     private static func others(in path: String, than own: String) -> [String] {
-        let ours = try? FileStatus.of(own)
+        // The front lies beside this program, or in bin above libexec/vault.
+        let directory = own.lastIndex(of: "/").map { own[..<$0] } ?? ""
+        let ours = ["\(directory)/vault", "\(directory)/../../bin/vault"].compactMap { try? FileStatus.of($0) }
         return path.split(separator: ":").compactMap { directory in
             let candidate = "\(directory)/vault"
             guard access(candidate, X_OK) == 0, let resolved = realpath(candidate, nil) else { return nil }
             defer { free(resolved) }
             let there = try? FileStatus.of(String(cString: resolved))
-            guard let there, there.kind == .regular, there.inode != ours?.inode || there.device != ours?.device else {
-                return nil
-            }
+            guard let there, there.kind == .regular,
+                !ours.contains(where: { there.inode == $0.inode && there.device == $0.device })
+            else { return nil }
             return candidate
         }
     }

@@ -111,6 +111,7 @@ package final class Sandbox {
         let copy = path("bin/vault")
         if !FileManager.default.fileExists(atPath: copy) {
             try makeDirectory("bin")
+            chmod(path("bin"), 0o755)
             // By another process: what this one has open for writing, a program just started could still hold, and
             // then the copy cannot be run.
             guard try run(["cp", Self.program, Self.program + "-main", path("bin")]).status == 0 else {

@@ -200,7 +200,8 @@ def limits(place, findings):
     """As an ordinary user: no core dumps, and nothing of that user can look inside."""
     programs = os.path.join(place.root, "programs")
     os.mkdir(programs, 0o755)
-    shutil.copy(os.path.join(place.programs, "vault"), programs)
+    for name in ("vault", "vault-main"):
+        shutil.copy(os.path.join(place.programs, name), programs)
     os.chmod(place.root, 0o755)
     for folder, directories, files in os.walk(place.home):
         for name in [".", *directories, *files]:
