@@ -44,9 +44,9 @@ traits:
 
 release:
 	@.ci/setup build
-	$(RELEASE) --product vault
 	$(RELEASE) --product vault-main
 	$(RELEASE) --product vault-keyring
+	SWIFT="$(SWIFT)" .ci/front "$$($(RELEASE) --show-bin-path)"
 
 install: release
 	@.ci/install "$$($(RELEASE) --show-bin-path)" "$(DESTDIR)$(PREFIX)"
@@ -61,7 +61,8 @@ uninstall:
 bench:
 	@.ci/setup test
 	@# One by one: what only tests use does not build for release.
-	for product in vault vault-main vault-keyring vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
+	for product in vault-main vault-keyring vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
+	SWIFT="$(SWIFT)" .ci/front "$$($(RELEASE) --show-bin-path)"
 	@.ci/bench "$$($(RELEASE) --show-bin-path)"
 
 clean:
