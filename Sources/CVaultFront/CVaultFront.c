@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -138,6 +139,8 @@ int front_write(int descriptor, const uint8_t *bytes, size_t count) {
 }
 
 const uint8_t *front_error_text(int number) { return (const uint8_t *)strerror(number); }
+
+void front_keep_in_memory(const uint8_t *bytes, size_t count) { mlock(bytes, count); }
 
 void front_wipe(uint8_t *bytes, size_t count) { explicit_bzero(bytes, count); }
 

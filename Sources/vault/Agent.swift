@@ -40,7 +40,7 @@ struct Agent: ~Copyable {
 
     /// Calls `body` with the line of the answer, which is wiped afterwards; `nil` where there is none.
     func answer<Result>(_ body: (UnsafeMutableBufferPointer<UInt8>) -> Result) -> Result? {
-        var received = Bytes(capacity: 16 << 10)
+        var received = Bytes(capacity: 16 << 10, isSecret: true)
         var searched = 0
         while true {
             while searched < received.count {

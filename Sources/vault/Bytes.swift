@@ -3,9 +3,17 @@ internal import CVaultFront
 /// Bytes that grow, and are wiped where they were: those of an answer hold a token.
 struct Bytes: ~Copyable {
     private var memory: UnsafeMutableBufferPointer<UInt8>
+    private let isSecret: Bool
     private(set) var count = 0
 
-    init(capacity: Int) { memory = .allocate(capacity: capacity) }
+    /// Room for so many bytes, and for more as they come.
+    ///
+    /// - Parameter isSecret: Whether it is kept out of swap.
+    init(capacity: Int, isSecret: Bool = false) {
+        memory = .allocate(capacity: capacity)
+        self.isSecret = isSecret
+        lock()
+    }
 
     deinit {
         Self.wipe(memory)
@@ -89,6 +97,11 @@ struct Bytes: ~Copyable {
         Self.wipe(memory)
         memory.deallocate()
         memory = larger
+        lock()
+    }
+
+    private func lock() {
+        if isSecret, let start = memory.baseAddress { front_keep_in_memory(start, memory.count) }
     }
 
     private static func wipe(_ memory: UnsafeMutableBufferPointer<UInt8>) {

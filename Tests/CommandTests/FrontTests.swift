@@ -186,7 +186,14 @@ struct FrontTests {
             #expect(outcome.notes == "vault: error: cannot write the output: \(reason)\n")
             #expect(outcome.text == "")
         }
-        #expect(agent.requests().count == 4)
+        // A file that may not grow; standard error is none here.
+        let line = #"{ (ulimit -f 0; "$@" 2>&1 >"$HOME/file"); echo "$?"; } | cat"#
+        let grown = try home.run(
+            ["/bin/sh", "-c", line, "sh", home.path("bin/vault"), "token", "x"],
+            environment: socket
+        )
+        #expect(grown.text == "vault: error: cannot write the output: File too large\n8\n")
+        #expect(agent.requests().count == 5)
     }
 
     // MARK: What is no answer
@@ -247,6 +254,20 @@ struct FrontTests {
         }
     }
 
+    @Test(arguments: Form.allCases)
+    func readsNoLineWithoutEnd(form: Form) throws {
+        try install(form)
+        let agent = try StandIn(home, [.read, .repeated(String(repeating: "a", count: 65_536), 20_000)])
+        // Less than the line has.
+        let line = #"ulimit -v 400000; exec "$@""#
+        let outcome = try home.run(
+            ["/bin/sh", "-c", line, "sh", home.path("bin/vault"), "token", "x"],
+            environment: socket
+        )
+        expectMain(outcome, ["token", "x"])
+        #expect(agent.requests().count == 1)
+    }
+
     // MARK: Whom it asks
 
     @Test(arguments: Form.allCases)
@@ -300,6 +321,11 @@ struct FrontTests {
         chown(home.path("run/vault/agent.sock"), 0, 0)
         expectMain(try run(["token", "x"], socket), ["token", "x"])
         #expect(agent.requests() == [])
+        // Nor where it is the other way round.
+        let own = try StandIn(home, .token("at-EXAMPLE"))
+        chown(home.path("run/vault/agent.sock"), 65_534, 65_534)
+        expectMain(try run(["token", "x"], socket), ["token", "x"])
+        #expect(own.requests() == [])
     }
 
     @Test(.enabled(if: getuid() == 0, "needs a second user"), arguments: Form.allCases)

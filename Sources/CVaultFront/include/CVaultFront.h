@@ -55,6 +55,9 @@ int front_write(int descriptor, const uint8_t *bytes, size_t count);
 
 const uint8_t *front_error_text(int number);
 
+/// Keeps memory from being swapped out, as far as the limits of the process allow that.
+void front_keep_in_memory(const uint8_t *bytes, size_t count);
+
 /// Overwrites bytes, in a way that no optimiser leaves out.
 void front_wipe(uint8_t *bytes, size_t count);
 
