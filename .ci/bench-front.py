@@ -61,7 +61,7 @@ def refresh_token(server, python):
 
 
 def oidc_agent(server):
-    """Starts one that has an account, and returns its process."""
+    """Starts one, and returns what it says of itself, and whether it has an account."""
     environment = os.path.join(SUPPORT, "oauth", "environment")
     python = subprocess.run([environment], check=True, stdout=subprocess.PIPE, text=True).stdout.strip() + "/bin/python"
     client, refresh = refresh_token(server, python)
@@ -78,7 +78,7 @@ def oidc_agent(server):
     )
     if made.returncode != 0:
         print(f"oidc-gen: {made.stdout.strip()}", file=sys.stderr)
-    return int(started["dpid"]), made.returncode == 0
+    return started, made.returncode == 0
 
 
 def measured(commands):
@@ -124,7 +124,8 @@ def main():
         if len(sys.argv) <= 3:
             subprocess.run([vault, "agent", "stop"], check=False)
         if peer:
-            os.kill(peer, 15)
+            os.kill(int(peer["dpid"]), 15)
+            shutil.rmtree(os.path.dirname(peer["socket"]), ignore_errors=True)
     yardstick = statistics.median(times["secret-tool lookup"])
     for name, values in times.items():
         median = statistics.median(values)
