@@ -1,15 +1,65 @@
 #define _GNU_SOURCE
 #include "CVaultSystem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+static struct {
+    bool known;
+    bool has_core;
+    struct rlimit core;
+    sigset_t mask;
+    bool ignored[NSIG];
+} start;
+
+void vault_remember_start(void) {
+    start.has_core = getrlimit(RLIMIT_CORE, &start.core) == 0;
+    pthread_sigmask(SIG_SETMASK, NULL, &start.mask);
+    for (int number = 1; number < NSIG; number++) {
+        struct sigaction action;
+        start.ignored[number] = sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+    }
+    start.known = true;
+}
+
+// Marks what was opened since the start as closed by exec; the network library opens sockets without that.
+static void close_others(const bool *keeps, int keeps_count) {
+    DIR *directory = opendir("/proc/self/fd");
+    if (directory == NULL) return;
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        int descriptor = atoi(entry->d_name);
+        if (descriptor < 3 || (descriptor < keeps_count && keeps[descriptor])) continue;
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    }
+    closedir(directory);
+}
+
+int vault_become(char *const arguments[], char *const variables[], const bool *keeps, int keeps_count) {
+    close_others(keeps, keeps_count);
+    if (start.known) {
+        if (start.has_core) setrlimit(RLIMIT_CORE, &start.core);
+        for (int number = 1; number < NSIG; number++) {
+            // Those of the C library itself refuse, and are nobody's.
+            struct sigaction action = {.sa_handler = start.ignored[number] ? SIG_IGN : SIG_DFL};
+            sigaction(number, &action, NULL);
+        }
+        // The threads of a pool block signals, and the mask of the one that calls is what the program gets.
+        pthread_sigmask(SIG_SETMASK, &start.mask, NULL);
+    }
+    environ = (char **)variables;
+    execvp(arguments[0], arguments);
+    return errno;
+}
 
 int vault_forbid_dumps(void) {
     struct rlimit limit;

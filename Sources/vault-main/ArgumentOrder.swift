@@ -12,8 +12,9 @@ enum ArgumentOrder {
 
     static func globalsLast(_ arguments: [String]) -> [String] {
         // Scripts that complete words, and help, are the parser's own business.
-        guard !arguments.contains("--help"), !arguments.contains("-h"), arguments.first != "help",
-            arguments.first?.hasPrefix("---") != true
+        // What stands behind `--` is another program's.
+        let own = arguments.prefix { $0 != "--" }
+        guard !own.contains("--help"), !own.contains("-h"), own.first != "help", own.first?.hasPrefix("---") != true
         else { return arguments }
         var rest: [String] = []
         var globals: [String] = []

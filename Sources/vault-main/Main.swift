@@ -10,6 +10,7 @@ internal import VaultAPI
 enum Main {
     static func main() async {
         StandardStreams.occupy()
+        vault_remember_start()
         // Before anything secret is in memory: no core dumps, no tracing by the same user.
         _ = vault_forbid_dumps()
         vault_forbid_backtraces()
@@ -19,7 +20,7 @@ enum Main {
         signal(SIGXFSZ, SIG_IGN)
         // Between a refresh's request and its commit, the signals that end a process wait.
         vault_gate_signals()
-        let arguments = ArgumentOrder.globalsLast(Array(CommandLine.arguments.dropFirst()))
+        let arguments = ArgumentOrder.globalsLast(DockerHelper.arguments(CommandLine.arguments))
         do {
             var command = try VaultCommand.parseAsRoot(arguments)
             if var command = command as? any AsyncParsableCommand {
@@ -34,7 +35,9 @@ enum Main {
             let code = VaultCommand.exitCode(for: error)
             // Help, the version and completion scripts come this way too.
             if code.isSuccess { VaultCommand.exit(withError: error) }
-            Diagnostics.report(usageError(error, code))
+            let error = usageError(error, code)
+            if arguments.first == ExecCommand.configuration.commandName { ExecCommand.end(error) }
+            Diagnostics.report(error)
             exit(code.rawValue)
         }
         exit(0)

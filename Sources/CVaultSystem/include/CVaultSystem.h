@@ -5,6 +5,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/// Keeps how the process was started: its core limit, signal mask and ignored signals. To be called before anything below
+/// changes them; `vault_become` gives them to the program that follows.
+void vault_remember_start(void);
+
+/// Becomes the program `arguments[0]`, looked up as execvp(3) does with the PATH in `variables`, as if whoever started
+/// this process had started that one. Descriptors from 3 on for which `keeps` is false are closed on the way. Returns an
+/// errno value, and only where there is no becoming it.
+int vault_become(char *const arguments[], char *const variables[], const bool *keeps, int keeps_count);
+
 /// Forbids core dumps and tracing by the same user. Returns 0, or an errno value.
 int vault_forbid_dumps(void);
 
