@@ -13,10 +13,11 @@ struct VaultCommand: AsyncParsableCommand {
             """,
         version: Version.text,
         subcommands: [
-            InitCommand.self, UnlockCommand.self, LockCommand.self, StatusCommand.self, SetCommand.self, ListCommand.self, ShowCommand.self,
-            LoginCommand.self, DiscoverCommand.self, TokenCommand.self, ProxyCommand.self, LogoutCommand.self,
-            AdoptCommand.self, RenameCommand.self, RemoveCommand.self, ImportCommand.self, KeyCommand.self,
-            ExportCommand.self, RestoreCommand.self, DoctorCommand.self, DestroyCommand.self, AgentCommand.self,
+            InitCommand.self, UnlockCommand.self, LockCommand.self, StatusCommand.self, SetCommand.self,
+            ListCommand.self, ShowCommand.self, LoginCommand.self, DiscoverCommand.self, TokenCommand.self,
+            ProxyCommand.self, LogoutCommand.self, AdoptCommand.self, RenameCommand.self, RemoveCommand.self,
+            ImportCommand.self, KeyCommand.self, ExportCommand.self, RestoreCommand.self, ExecCommand.self,
+            HelperCommand.self, DoctorCommand.self, DestroyCommand.self, AgentCommand.self,
         ]
     )
 }
