@@ -16,6 +16,8 @@ enum Scenario {
         for name in ["CHROMIUM", "CHROMEDRIVER", "VAULT_LOGIN_PAGES"] {
             variables[name] = ProcessInfo.processInfo.environment[name]
         }
+        // Where tools of others are that a home's own PATH may not lead to.
+        variables["TOOLS_PATH"] = ProcessInfo.processInfo.environment["PATH"]
         let directory = URL(filePath: program).deletingLastPathComponent().path()
         let outcome = try home.run(
             [OAuthServer.python, Sandbox.supportFile("oauth/logins/\(script).py"), "--programs", directory] + names,

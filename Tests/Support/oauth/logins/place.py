@@ -9,6 +9,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -57,6 +58,16 @@ def main(*scenarios):
             server.end()
     print(f"{len(failures)} failures in {time.process_time():.1f} s of our own", flush=True)
     sys.exit(1 if failures else 0)
+
+
+def tool(name):
+    """Where a tool is that this machine may have; without it the scenario is skipped, and says so."""
+    own = os.path.join(os.path.dirname(sys.executable), name)
+    found = own if os.access(own, os.X_OK) else shutil.which(name, path=os.environ.get("TOOLS_PATH", os.environ["PATH"]))
+    if not found:
+        print(f"skipped: {name} is not installed", flush=True)
+        sys.exit(77)
+    return found
 
 
 class Outcome:
@@ -167,6 +178,12 @@ class Home:
         if outcome.status != 0:
             raise RuntimeError(f"login {name}: {outcome}")
         return outcome
+
+    def describe(self, name, *facts):
+        """Adds hosts (`host=H`) and metadata (`KEY=VALUE`) to an entry."""
+        worker = os.path.join(os.path.dirname(self.program), "vault-test-worker")
+        subprocess.run([worker, "describe", name, *facts], env=self.environment, check=True, capture_output=True,
+                       timeout=PATIENCE)
 
     @staticmethod
     def hinted(outcome):
@@ -342,6 +359,13 @@ class Scripted:
         self.port = self.server.server_port
         self.base = self.issuer = f"http://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def secure(self, files):
+        """From now on behind TLS, with a certificate and its key."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*files)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.base = self.issuer = f"https://127.0.0.1:{self.port}"
 
     def paths(self):
         return [path for _, path, _, _ in self.asked]
