@@ -208,7 +208,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LoginTests",
-            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring", "vault-test-worker"],
             swiftSettings: strict
         ),
         .testTarget(
