@@ -10,14 +10,30 @@ extension LocalBroker: VaultBroker {
         _ requirements: TokenRequirements,
         _ part: TokenPart
     ) async throws(VaultError) -> GivenToken {
-        let token = try await token(for: name, TokenNeed(requirements, now: clock.now))
+        try await token(for: name, requirements, part, handOut)
+    }
+
+    /// The same for another caller.
+    nonisolated func token(
+        for name: EntryName,
+        _ requirements: TokenRequirements,
+        _ part: TokenPart,
+        _ handOut: HandOut
+    ) async throws(VaultError) -> GivenToken {
+        let need = TokenNeed(requirements, now: clock.now)
+        let token = try await ungatedToken(for: name, need) { (entry) throws(VaultError) in
+            try await handOut.admit(entry, in: vault)
+        }
         let summary = token.summary
+        let value = try await value(of: token, part)
+        let kind: AuditEvent.Kind = part == .idToken ? .idToken : name.kind == .static ? .secret : .token
+        let failure = await handOut.record(kind, of: summary, in: vault)
         return GivenToken(
-            value: try await value(of: token, part),
+            value: value,
             type: summary.tokenType ?? "Bearer",
             expiresAt: summary.expiresAt,
             state: summary.state.word,
-            notes: token.notes
+            notes: token.notes + (failure.map { [$0] } ?? [])
         )
     }
 

@@ -104,6 +104,50 @@ public struct Descriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Reads up to `longest` bytes from `offset`; fewer only where the file ends before.
+    public func read(upTo longest: Int, at offset: Int64) throws(FileError) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: longest)
+        var count = 0
+        while count < longest {
+            let got = bytes.withUnsafeMutableBytes { buffer in
+                pread(rawValue, buffer.baseAddress.map { $0 + count }, longest - count, off_t(offset) + off_t(count))
+            }
+            if got == 0 { break }
+            if got < 0 {
+                if errno == EINTR { continue }
+                throw FileError.system("read", path)
+            }
+            count += got
+        }
+        bytes.removeLast(longest - count)
+        return bytes
+    }
+
+    /// Writes all of `bytes` at `offset`; nothing is synced.
+    public func write(_ bytes: [UInt8], at offset: Int64) throws(FileError) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { buffer in
+                pwrite(
+                    rawValue,
+                    buffer.baseAddress.map { $0 + written },
+                    bytes.count - written,
+                    off_t(offset) + off_t(written)
+                )
+            }
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw FileError.system("write", path)
+            }
+            written += count
+        }
+    }
+
+    /// Cuts the file off, or lengthens it with zeros.
+    public func truncate(to size: Int64) throws(FileError) {
+        guard ftruncate(rawValue, off_t(size)) == 0 else { throw FileError.system("truncate", path) }
+    }
+
     /// Writes `bytes` over the beginning of the file, durably.
     public func overwrite(_ bytes: [UInt8]) throws(FileError) {
         guard lseek(rawValue, 0, SEEK_SET) == 0 else { throw FileError.system("write", path) }

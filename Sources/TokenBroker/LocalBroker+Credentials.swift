@@ -8,12 +8,7 @@ extension LocalBroker: CredentialBroker {
         for name: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> AccessToken {
-        let need = TokenNeed(requirements, now: clock.now)
-        let token = try await token(for: try EntryName(parsing: name), need)
-        guard token.summary.tokenType != "DPoP" else {
-            throw .bound(token.summary.name)
-        }
-        return try token.accessToken()
+        try await accessToken(for: name, requirements, handOut)
     }
 
     package nonisolated func authorization(
@@ -22,12 +17,51 @@ extension LocalBroker: CredentialBroker {
         url: String,
         _ requirements: TokenRequirements
     ) async throws(VaultError) -> Authorization {
+        try await authorization(for: name, method: method, url: url, requirements, handOut)
+    }
+}
+
+extension LocalBroker {
+    /// An access token for one caller.
+    package nonisolated func accessToken(
+        for name: String,
+        _ requirements: TokenRequirements,
+        _ handOut: HandOut
+    ) async throws(VaultError) -> AccessToken {
+        let need = TokenNeed(requirements, now: clock.now)
+        let name = try EntryName(parsing: name)
+        let token = try await ungatedToken(for: name, need) { (entry) throws(VaultError) in
+            try await handOut.admit(entry, in: vault)
+        }
+        guard token.summary.tokenType != "DPoP" else {
+            throw VaultError(
+                .unsafe,
+                "\(token.summary.name) is bound to a key that does not leave the vault: its token alone is worth nothing",
+                hint: "ask for the authorization of one request; on the command line: vault token --dpop METHOD URL"
+            )
+        }
+        let access = try token.accessToken()
+        _ = await handOut.record(name.kind == .static ? .secret : .token, of: token.summary, in: vault)
+        return access
+    }
+
+    /// The header fields of one request, for one caller.
+    package nonisolated func authorization(
+        for name: String,
+        method: String,
+        url: String,
+        _ requirements: TokenRequirements,
+        _ handOut: HandOut
+    ) async throws(VaultError) -> Authorization {
         let target = try EndpointURL(url, as: "the URL of the request")
         let need = TokenNeed(requirements, now: clock.now)
-        let token = try await token(for: try EntryName(parsing: name), need)
+        let token = try await ungatedToken(for: try EntryName(parsing: name), need) { (entry) throws(VaultError) in
+            try await handOut.admit(entry, in: vault)
+        }
         try token.summary.requireHost(of: target)
         let access = try token.accessToken()
         guard token.summary.tokenType == "DPoP" else {
+            _ = await handOut.record(.authorization, of: token.summary, in: vault)
             return Authorization(fields: [("Authorization", "Bearer \(access.value)")], token: access)
         }
         let entry = try await vault.read(token.summary.name)
@@ -48,6 +82,7 @@ extension LocalBroker: CredentialBroker {
             accessToken: token.value,
             at: clock.now
         )
+        _ = await handOut.record(.authorization, of: token.summary, in: vault)
         return Authorization(fields: [("Authorization", "DPoP \(access.value)"), ("DPoP", proof)], token: access)
     }
 }

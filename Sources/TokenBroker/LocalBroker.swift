@@ -10,6 +10,8 @@ package actor LocalBroker {
     package nonisolated let clock: VaultClock
     private let backoff: Backoff
     private let secondOwner: SecondOwner?
+    /// Who gets what this broker itself gives out.
+    package nonisolated let handOut: HandOut
     /// One refresh for each entry: owned by the broker and not by the caller, so that a caller that goes away cuts
     /// nothing.
     private var running: [EntryID: Task<Result<FreshToken, VaultError>, Never>] = [:]
@@ -17,13 +19,18 @@ package actor LocalBroker {
     /// - Parameters:
     ///   - http: How requests are sent.
     ///   - clock: Tells the time, for expiry and back-off alike.
+    ///   - caller: Who gets what this broker gives out; `handing(to:gate:)` gives to others.
+    ///   - gate: What every secret passes on its way out.
     package init(
         _ vault: Vault,
         http: any HTTPExchange,
         clock: VaultClock = VaultClock(),
         backoff: Backoff = Backoff(),
-        secondOwner: SecondOwner? = nil
+        secondOwner: SecondOwner? = nil,
+        caller: Caller = .own(via: .library),
+        gate: HandOutGate = .askingNobody
     ) {
+        handOut = HandOut(caller, gate)
         self.vault = vault
         self.clock = clock
         self.backoff = backoff
@@ -31,11 +38,21 @@ package actor LocalBroker {
         endpoint = TokenEndpoint(http: http, clock: clock)
     }
 
-    /// A token that is what the caller needs.
-    package nonisolated func token(for name: EntryName, _ need: TokenNeed) async throws(VaultError) -> FreshToken {
+    /// A token that is what the caller needs, past the gate: for refreshing ahead of need, and for what asks the gate
+    /// itself.
+    ///
+    /// - Parameter admit: Called with the entry as it is, before anything is given or refreshed.
+    package nonisolated func ungatedToken(
+        for name: EntryName,
+        _ need: TokenNeed,
+        admit: (EntrySummary) async throws(VaultError) -> Void = { (_) throws(VaultError) in }
+    ) async throws(VaultError) -> FreshToken {
+        var isAdmitted = false
         // A refresh that was under way for somebody with a smaller need may not be enough; a second one of our own is.
         for _ in 0..<2 {
             let entry = try await vault.read(name)
+            if !isAdmitted { try await admit(entry.summary) }
+            isAdmitted = true
             if name.kind == .static {
                 guard let value = try entry.secrets.shared(.secret) else {
                     throw VaultError(.damaged, "\(name) holds no secret")

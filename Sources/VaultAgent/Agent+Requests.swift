@@ -150,8 +150,8 @@ extension Agent {
                 try await Self.perform(verb, params, broker, held)
             }
         } catch {
-            // The vault itself says that only when its data key was changed.
-            if error.code == .locked { await lockChanged(held) }
+            // Left with an old key, there is nothing more to be done with it.
+            if error.isKeyChanged { await lockChanged(held) }
             throw error
         }
     }

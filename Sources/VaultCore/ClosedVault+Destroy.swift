@@ -1,4 +1,5 @@
 public import KeyCustody
+internal import PrivateFiles
 public import VaultAPI
 internal import VaultStorage
 
@@ -27,6 +28,11 @@ extension ClosedVault {
             }
         }
         VaultPlace(location: location, vault: id).forget()
+        do throws(FileError) {
+            try AuditFiles(directory: location.state(of: id)).remove()
+        } catch {
+            throw VaultError(error)
+        }
         do throws(StoreError) {
             try GenerationLedger.remove(location.state(of: id))
         } catch {

@@ -56,6 +56,19 @@ extension Vault {
 
     /// Why a vault that was opened with its data key alone does not open any more.
     static func keyChanged(_ location: VaultLocation) -> VaultError {
-        VaultError(.locked, "\(location.directory) has a new data key", hint: "vault unlock opens it anew")
+        VaultError(
+            .locked,
+            "\(location.directory) has a new data key",
+            hint: "vault unlock opens it anew",
+            underlying: DataKeyChanged()
+        )
     }
+}
+
+/// Marks the failure after which a key that is held is of no use any more.
+private struct DataKeyChanged: Error {}
+
+extension VaultError {
+    /// Whether somebody has made a new data key meanwhile.
+    package var isKeyChanged: Bool { underlying is DataKeyChanged }
 }

@@ -171,6 +171,7 @@ extension Vault {
             var header = session.header
             header.slots = made.map { HeaderSlot($0.slot) }
             header.oldDataKey = try key.seal(old: session.key)
+            header.auditKey = try key.seal(audit: try session.auditKeyToKeep())
             try header.checkLimits()
             header.generation = session.header.generation + 1
             let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: key))

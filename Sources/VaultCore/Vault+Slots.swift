@@ -41,7 +41,8 @@ extension Vault {
             for slot in slots {
                 made.append(try await enroll(slot, for: key, vault: id, custodians, now: clock.now))
             }
-            let header = Header(vault: id, generation: 1, createdAt: clock.now.seconds, slots: made)
+            var header = Header(vault: id, generation: 1, createdAt: clock.now.seconds, slots: made)
+            header.auditKey = try key.seal(audit: SharedSecret(try SecretBytes(random: SecretBox.keyBytes)))
             try header.checkLimits()
             let stored = StoredHeader(generation: 1, bytes: header.encoded(under: key))
             let store = try await SQLiteStore.create(
@@ -183,7 +184,7 @@ extension Vault {
     }
 
     /// Commits the next header of the same data key, and reads it back.
-    private func commit(_ next: Header, _ session: Session) async throws {
+    func commit(_ next: Header, _ session: Session) async throws {
         var header = next
         header.generation = session.header.generation + 1
         let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: session.key))

@@ -32,6 +32,8 @@ public final class Vault: Sendable {
     let isLent: Bool
     let clock: VaultClock
     private let session: Mutex<Session>
+    /// Hand-outs of this process that have no line in the audit log, and that its head does not know of.
+    let unwritten = Mutex<UInt64>(0)
 
     /// What a look at the header gave, and what holds until the header moves.
     struct Session: Sendable {
@@ -39,6 +41,29 @@ public final class Vault: Sendable {
         var key: DataKey
         /// The key of records that a rotation has not reached yet.
         var oldKey: DataKey?
+        /// The key of the audit log; `nil` where there is none yet, or no memory for it.
+        let auditKey: SharedSecret?
+        /// Whether the header has no audit key that opens: a version that knew of none rotated the data key, or made the
+        /// vault.
+        let lacksAuditKey: Bool
+
+        init(header: Header, key: DataKey, oldKey: DataKey?) {
+            self.header = header
+            self.key = key
+            self.oldKey = oldKey
+            var (audit, lacks): (SharedSecret?, Bool) = (nil, true)
+            do throws(CryptoError) {
+                if let sealed = header.auditKey {
+                    audit = try key.open(audit: sealed)
+                    lacks = false
+                }
+            } catch {
+                // A key that only could not be had now must not be replaced: the log would end with it.
+                if error.code == .memory { lacks = false }
+            }
+            auditKey = audit
+            lacksAuditKey = lacks
+        }
 
         /// The keys a record may be sealed under, the current one first.
         var keys: [DataKey] { [key] + (oldKey.map { [$0] } ?? []) }
@@ -113,6 +138,7 @@ public final class Vault: Sendable {
         place.remember()
         await adoptSpills()
         if current.header.phase == .rotating { try await resumeRotation() }
+        await addAuditKey()
     }
 
     /// The session as of the last look at the header.

@@ -112,7 +112,7 @@ struct AnswerTests {
         // 30 s are left of an hour, within the margin.
         let name = try await fixture.insert(lifetime: 3600, age: 3570)
         fixture.server.script(.unavailable)
-        let token = try await fixture.broker.token(for: name, fixture.need())
+        let token = try await fixture.broker.ungatedToken(for: name, fixture.need())
         #expect(token.value.revealed == "access-0")
         #expect(token.notes.contains { $0.contains("lost") })
     }
@@ -214,7 +214,7 @@ struct AnswerTests {
         let name = try await fixture.insert()
         let slow = LateExchange(server: fixture.server, time: fixture.time)
         let broker = LocalBroker(fixture.vault, http: slow, clock: fixture.time.clock)
-        let error = await failure { _ = try await broker.token(for: name, fixture.need()) }
+        let error = await failure { _ = try await broker.ungatedToken(for: name, fixture.need()) }
         #expect(error?.code == .temporary)
         #expect(fixture.server.requests == 0)
         #expect(try await fixture.vault.summary(of: name).journal == nil)

@@ -131,7 +131,7 @@ final class BrokerFixture: Sendable {
     func need() -> TokenNeed { TokenNeed(began: time.time) }
 
     func token(_ name: EntryName, _ need: TokenNeed? = nil) async throws -> String {
-        try await broker.token(for: name, need ?? self.need()).value.revealed
+        try await broker.ungatedToken(for: name, need ?? self.need()).value.revealed
     }
 
     func refreshToken(of name: EntryName, in vault: Vault? = nil) async throws -> String? {

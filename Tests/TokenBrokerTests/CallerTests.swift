@@ -48,7 +48,7 @@ struct CallerTests {
         }
         let all = brokers
         let tokens = try await withThrowingTaskGroup(of: String.self) { group in
-            for broker in all { group.addTask { try await broker.token(for: name, wanted).value.revealed } }
+            for broker in all { group.addTask { try await broker.ungatedToken(for: name, wanted).value.revealed } }
             return try await group.reduce(into: Set()) { $0.insert($1) }
         }
         #expect(tokens == ["access-1"])
@@ -89,14 +89,14 @@ struct CallerTests {
         let name = try await fixture.insert(age: 600)
         var need = fixture.need()
         need.minimumValidity = 86_400
-        let token = try await fixture.broker.token(for: name, need)
+        let token = try await fixture.broker.ungatedToken(for: name, need)
         #expect(token.value.revealed == "access-1")
         #expect(token.notes.contains { $0.contains("less than was asked for") })
         // Fresh by all means there are: asking again makes no request.
         fixture.time.advance(seconds: 10)
         need.began = fixture.time.time
         need.minimumValidity = 3500
-        let again = try await fixture.broker.token(for: name, need)
+        let again = try await fixture.broker.ungatedToken(for: name, need)
         #expect(again.value.revealed == "access-1")
         #expect(fixture.server.requests == 1)
     }
@@ -194,7 +194,7 @@ struct CallerTests {
             return try await fixture.token(name, need)
         }
         try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
-        let others = (0..<20).map { _ in Task { try await fixture.broker.token(for: name, fixture.need()) } }
+        let others = (0..<20).map { _ in Task { try await fixture.broker.ungatedToken(for: name, fixture.need()) } }
         // Those that come too late to join are told the same.
         for _ in 0..<1000 { await Task.yield() }
         fixture.server.state.withLock {

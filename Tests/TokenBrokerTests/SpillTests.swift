@@ -162,7 +162,7 @@ struct SpillTests {
         let other = try await fixture.reopened(state: "elsewhere")
         fixture.time.advance(seconds: 60)
         let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
-        let error = await failure { _ = try await broker.token(for: name, fixture.need()) }
+        let error = await failure { _ = try await broker.ungatedToken(for: name, fixture.need()) }
         #expect(error?.code == .loginRequired)
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
@@ -202,7 +202,7 @@ struct SpillTests {
         fixture.time.advance(seconds: 60)
         let sent = fixture.server.requests
         // What it holds is spent.
-        #expect(await failure { _ = try await broker.token(for: name, fixture.need()) }?.code == .unavailable)
+        #expect(await failure { _ = try await broker.ungatedToken(for: name, fixture.need()) }?.code == .unavailable)
         #expect(fixture.server.requests == sent)
         #expect(copy.spillFaults(try await copy.list()).count == 1)
         #expect(FileManager.default.contents(atPath: path) == kept)

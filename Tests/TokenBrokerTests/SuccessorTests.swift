@@ -54,7 +54,7 @@ struct SuccessorTests {
         fixture.time.advance(seconds: 2)
         let other = try await fixture.reopened(state: "elsewhere")
         let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
-        #expect(try await broker.token(for: name, fixture.need()).value.revealed == "access-1")
+        #expect(try await broker.ungatedToken(for: name, fixture.need()).value.revealed == "access-1")
         #expect(fixture.time.waitCount == 0)
     }
 
@@ -79,7 +79,7 @@ struct SuccessorTests {
         let got = Mutex<String?>(nil)
         fixture.server.state.withLock {
             $0.beforeSending = {
-                let token = try? await successor.token(for: name, fixture.need()).value.revealed
+                let token = try? await successor.ungatedToken(for: name, fixture.need()).value.revealed
                 got.withLock { $0 = token }
             }
         }
@@ -98,7 +98,7 @@ struct SuccessorTests {
         let other = try await fixture.reopened(state: "elsewhere")
         let broker = LocalBroker(other, http: fixture.server, clock: fixture.time.clock)
         fixture.server.state.withLock { $0.holdsNext = true }
-        let first = Task { try await broker.token(for: name, fixture.need()).value.revealed }
+        let first = Task { try await broker.ungatedToken(for: name, fixture.need()).value.revealed }
         try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
         fixture.server.state.withLock { $0.holdsNext = false }
         let second = Task { try await fixture.token(name) }

@@ -66,6 +66,11 @@ public struct EntrySummary: Hashable, Sendable {
     /// How many times a person has authorised for this resource, the login included; 0 where nothing counts.
     public var authorizations: UInt8 = 0
 
+    /// Whether a person is asked before each use.
+    public var confirmsUse = false
+    /// The absolute paths of the programs that may use it; any may where there are none.
+    public var programs: [String] = []
+
     /// A refresh that was begun and whose end nobody recorded.
     public var journal: RefreshJournal?
     /// When the tokens here were last taken from the server.

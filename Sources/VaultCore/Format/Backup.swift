@@ -140,7 +140,7 @@ extension Vault {
             var names: [RecordName] = []
             var faults = Listing()
             try await self.walk(session) {
-                names.append($0.name)
+                if !$0.name.isAudit { names.append($0.name) }
             } fault: {
                 faults.faults.append($0)
             }

@@ -15,6 +15,7 @@ internal import VaultStorage
 ///     fields               until 64 bytes before the end; those of unknown tags are carried along
 ///       1  key slot, one field each
 ///       2  the old data key, sealed under the new one; only while rotating
+///       3  the key of the audit log, sealed under the data key
 ///     MAC             32   keyed BLAKE2b-256 over all before it, under a subkey of the data key
 ///     digest          32   BLAKE2b-256 over all before it
 ///
@@ -37,6 +38,7 @@ struct Header: Sendable {
     enum Tag {
         static let slot: UInt16 = 1
         static let oldDataKey: UInt16 = 2
+        static let auditKey: UInt16 = 3
     }
 
     var vault: VaultID
@@ -48,6 +50,8 @@ struct Header: Sendable {
     ///
     /// A header is rotating just while it has one.
     var oldDataKey: [UInt8]?
+    /// The key of the audit log sealed under the data key; `nil` in a vault that no version with a log has opened yet.
+    var auditKey: [UInt8]?
     var unknownFields: [Field] = []
 
     var phase: Phase { oldDataKey == nil ? .steady : .rotating }
@@ -60,6 +64,7 @@ struct Header: Sendable {
         var body = ByteWriter()
         for slot in slots { body.append(Field(tag: Tag.slot, bytes: slot.encoded)) }
         if let oldDataKey { body.append(Field(tag: Tag.oldDataKey, bytes: oldDataKey)) }
+        if let auditKey { body.append(Field(tag: Tag.auditKey, bytes: auditKey)) }
         for field in unknownFields { body.append(field) }
         var writer = ByteWriter()
         writer.append(Self.magic)
@@ -105,6 +110,9 @@ struct Header: Sendable {
             case Tag.oldDataKey:
                 guard oldDataKey == nil, field.bytes.count == KeySlot.wrappedBytes else { throw .damaged }
                 oldDataKey = field.bytes
+            case Tag.auditKey:
+                guard auditKey == nil, field.bytes.count == KeySlot.wrappedBytes else { throw .damaged }
+                auditKey = field.bytes
             default: unknownFields.append(field)
             }
         }

@@ -2,9 +2,11 @@ internal import VaultAPI
 internal import VaultCrypto
 internal import VaultStorage
 
-/// What a record is filed under: an entry's full name, or a chunk of a kept original.
+/// What a record is filed under: an entry's full name, a chunk of a kept original, or one machine's place in the audit
+/// log.
 ///
-/// Names of entries begin with `oauth:` or `static:`, those of chunks with `file:`; so no entry can be named like one.
+/// Names of entries begin with `oauth:` or `static:`, those of chunks with `file:`, those of places with `audit:`; so no
+/// entry can be named like one.
 struct RecordName: Hashable, Sendable {
     let text: String
 
@@ -13,6 +15,12 @@ struct RecordName: Hashable, Sendable {
     init(_ entry: EntryName) { text = entry.description }
 
     init(original sha256: [UInt8], chunk: Int) { text = "file:\(hexadecimal(sha256)):\(chunk)" }
+
+    /// - Parameter machine: 16 bytes that stand for one machine's log.
+    init(audit machine: [UInt8]) { text = "audit:\(hexadecimal(machine))" }
+
+    /// Whether it is a place in an audit log: of one machine, and no part of a backup.
+    var isAudit: Bool { text.hasPrefix("audit:") }
 
     /// `nil` if the bytes are no name that fits.
     init?(_ bytes: [UInt8]) {
@@ -34,7 +42,8 @@ struct RecordName: Hashable, Sendable {
 
     /// The entry's name, if it is one.
     var entry: EntryName? {
-        guard !text.hasPrefix("file:"), let name = try? EntryName(parsing: text), name.description == text else {
+        guard !text.hasPrefix("file:"), !isAudit, let name = try? EntryName(parsing: text), name.description == text
+        else {
             return nil
         }
         return name

@@ -10,6 +10,7 @@ extension EntrySummary {
         case rotation, source, holds, metadata
         case grantType, quirk, host, journal, refreshedAt, refreshFailure, loginOption
         case registeredRedirect, clientSecretExpiresAt, endpointReach, authorizations, registeredScope
+        case confirmsUse, program
     }
 
     /// The fields, those of a newer version at the end.
@@ -75,6 +76,8 @@ extension EntrySummary {
         add(.endpointReach, endpointReach)
         if authorizations > 0 { writer.append(Field(tag: Tag.authorizations.rawValue, bytes: [authorizations])) }
         for scope in registeredScopes { add(.registeredScope, scope) }
+        if confirmsUse { writer.append(Field(tag: Tag.confirmsUse.rawValue, bytes: [])) }
+        for program in programs { add(.program, program) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -121,6 +124,9 @@ extension EntrySummary {
             guard bytes.count == 1 else { return false }
             authorizations = bytes[0]
             return true
+        case .confirmsUse:
+            confirmsUse = true
+            return bytes.isEmpty
         case .journal: return Self.set(&journal, RefreshJournal(encoded: bytes))
         case .refreshFailure: return Self.set(&refreshFailure, RefreshFailure(encoded: bytes))
         case .holds:
@@ -164,6 +170,7 @@ extension EntrySummary {
         case .loginOption: loginOptions.append(text)
         case .registeredRedirect: registeredRedirect = text
         case .endpointReach: endpointReach = text
+        case .program: programs.append(text)
         case .registeredScope: registeredScopes.append(text)
         default: return false
         }

@@ -11,6 +11,7 @@ internal import VaultStorage
 ///     "vltrecid"  record ids
 ///     "vlthdmac"  the header's MAC
 ///     "vltoldky"  the old data key, while a rotation runs
+///     "vltaudit"  the key of the audit log
 ///     "vltbackp"  the MAC of a backup file
 final class DataKey: Sendable {
     private let master: SharedSecret
@@ -101,6 +102,26 @@ final class DataKey: Sendable {
             let old = try SecretBox.open(sealed[...], under: key)
             guard old.count == 32 else { throw CryptoError(.malformed, "an old data key of a wrong size") }
             return try DataKey(old)
+        }
+    }
+
+    /// The key of the audit log, sealed under this one: a rotation seals it anew, so that the chain of lines goes on.
+    func seal(audit: SharedSecret) throws(CryptoError) -> [UInt8] {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: "vltaudit")
+            return audit.withSecret { SecretBox.seal($0, under: key) }
+        }
+    }
+
+    /// What `seal(audit:)` sealed.
+    func open(audit sealed: [UInt8]) throws(CryptoError) -> SharedSecret {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: "vltaudit")
+            let audit = try SecretBox.open(sealed[...], under: key)
+            guard audit.count == SecretBox.keyBytes else {
+                throw CryptoError(.malformed, "an audit key of a wrong size")
+            }
+            return SharedSecret(audit)
         }
     }
 

@@ -49,7 +49,8 @@ struct ProxyCommand: AsyncParsableCommand {
         options.listen = try ListenAddress(listen)
         let http = try AsyncHTTPExchange(environment: context.environment, caFile: connection.caFile)
         options.configuration = try http.streamingConfiguration(for: resource)
-        let broker = try context.broker(try await context.open(), connection)
+        // Whoever starts it confirms for as long as it runs; each request is a line of the audit log.
+        let broker = try context.broker(try await context.open(), connection, gate: context.gateAskingOnce)
         let stepUp = ScopeStepUp(context, broker, name, connection, opensBrowser: !noBrowser)
         options.stepUp = { await stepUp.run($0) }
         options.report = { error in

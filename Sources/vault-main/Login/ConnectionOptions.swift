@@ -36,7 +36,19 @@ extension Context {
     }
 
     /// Gives out tokens of an open vault.
-    func broker(_ vault: Vault, _ options: ConnectionOptions?) throws(VaultError) -> LocalBroker {
-        LocalBroker(vault, http: try http(options), secondOwner: .sourceFile)
+    ///
+    /// - Parameter gate: What each secret passes on its way out; by default, each use that wants it is confirmed anew.
+    func broker(
+        _ vault: Vault,
+        _ options: ConnectionOptions?,
+        gate: HandOutGate? = nil
+    ) throws(VaultError) -> LocalBroker {
+        LocalBroker(
+            vault,
+            http: try http(options),
+            secondOwner: .sourceFile,
+            caller: .own(via: .command),
+            gate: gate ?? self.gate
+        )
     }
 }
