@@ -104,8 +104,11 @@ extension Vault {
         } catch  where error.isTaken {
             return try await update(summary.name) { (old, oldSecrets) throws(VaultError) in
                 let (id, generation, createdAt) = (old.id, old.generation, old.createdAt)
+                let (confirmsUse, programs) = (old.confirmsUse, old.programs)
                 old = summary
                 (old.id, old.generation, old.createdAt) = (id, generation, createdAt)
+                // Who may use an entry is its owner's word, and no part of a new secret.
+                (old.confirmsUse, old.programs) = (confirmsUse, programs)
                 oldSecrets = try Self.secrets(plain)
             }
         }

@@ -32,6 +32,8 @@ extension Document {
             ("refresh_pending_since", time(entry.journal?.startedAt)),
             ("quirks", .strings(entry.quirks)),
             ("hosts", .strings(entry.hosts)),
+            ("confirms_use", .bool(entry.confirmsUse)),
+            ("programs", .strings(entry.programs)),
             ("holds", .strings(entry.holds.map(\.word).sorted())),
             (
                 "source",

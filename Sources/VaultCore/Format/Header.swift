@@ -15,7 +15,7 @@ internal import VaultStorage
 ///     fields               until 64 bytes before the end; those of unknown tags are carried along
 ///       1  key slot, one field each
 ///       2  the old data key, sealed under the new one; only while rotating
-///       3  the key of the audit log, sealed under the data key
+///       4  the key of the audit log, sealed under the data key (3 is left out: a sample vault has it as an unknown tag)
 ///     MAC             32   keyed BLAKE2b-256 over all before it, under a subkey of the data key
 ///     digest          32   BLAKE2b-256 over all before it
 ///
@@ -38,7 +38,7 @@ struct Header: Sendable {
     enum Tag {
         static let slot: UInt16 = 1
         static let oldDataKey: UInt16 = 2
-        static let auditKey: UInt16 = 3
+        static let auditKey: UInt16 = 4
     }
 
     var vault: VaultID

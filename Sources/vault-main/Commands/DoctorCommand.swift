@@ -61,6 +61,8 @@ struct DoctorCommand: AsyncParsableCommand {
                 checks.add(.good("records", "\(listing.entries.count) entries, all of them open"))
             }
             for entry in listing.entries { checks.add(entry) }
+            let trail = try await vault.auditTrail { _ in false }
+            checks.add(trail, isKept: vault.keepsAuditLog)
             for fault in vault.spillFaults(listing) { checks.add(.warning("spill", fault.message, fault.hint)) }
             for slot in vault.deadSlots {
                 let name = slot.prefix(8)
@@ -76,6 +78,7 @@ struct DoctorCommand: AsyncParsableCommand {
                 )
             }
             if !listing.faults.isEmpty { try listing.requireSound() }
+            try trail.requireSound()
         } catch {
             failure = error
             if error.code != .damaged || !checks.hasBad { checks.add(.bad("vault", error.message, error.hint)) }
@@ -208,6 +211,26 @@ struct Checkup {
         case .suspect: add(.warning(subject, "the server's refusals look like a dead grant", "vault login \(name)"))
         case .reauthorizationRequired(let reason):
             add(.warning(subject, "needs a new login (\(reason))", "vault login \(name)"))
+        }
+    }
+
+    /// Whether the audit log is what was written.
+    mutating func add(_ trail: AuditTrail, isKept: Bool) {
+        if let fault = trail.open.first {
+            let more = trail.open.count > 1 ? ", and \(trail.open.count - 1) more places" : ""
+            add(.bad("audit", fault.sentence + more, "vault audit shows it, and vault audit --accept takes note of it"))
+        } else if trail.unwritten > 0 {
+            add(
+                .warning(
+                    "audit",
+                    "\(trail.unwritten) uses could not be written down",
+                    "make room for the state directory"
+                )
+            )
+        } else if !isKept {
+            add(.warning("audit", "no log is kept: its directory or the vault cannot be written", nil))
+        } else {
+            add(.good("audit", "\(trail.count) lines, each follows the one before"))
         }
     }
 

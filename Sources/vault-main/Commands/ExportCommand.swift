@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import PrivateFiles
+internal import TokenBroker
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -38,6 +39,9 @@ struct ExportCommand: AsyncParsableCommand {
         let passphrase = try context.backupPassphrase(file: backupPassphraseFile, isNew: true)
         guard passphrase.count > 0 else { throw VaultError(.usage, "an empty passphrase protects nothing") }
         let count = try await vault.export(to: file, passphrase: passphrase, derivation: kdf.parameters)
+        // All secrets have left the vault, if under another passphrase.
+        let event = AuditEvent(.exported, outcome: "\(count) entries", caller: .own(via: .command))
+        if let warning = await vault.record(event) { Diagnostics.warn(warning) }
         if context.json {
             try Output.print(.object([("file", .string(file)), ("entries", .number(Int64(count)))]))
         } else {

@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TokenBroker
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -24,8 +25,14 @@ struct ShowCommand: AsyncParsableCommand {
         var secrets: [(EntrySecrets.Field, SharedSecret)] = []
         if reveal {
             // Secrets are shown to whoever opens a key slot, and to nobody by the agent.
-            let entry = try await context.open().read(name)
+            let vault = try await context.open()
+            let entry = try await vault.read(name)
             summary = entry.summary
+            let caller = Caller.own(via: .command)
+            try await context.gate.admit(summary, to: caller, in: vault)
+            if let warning = await context.gate.record(.revealed, of: summary, to: caller, in: vault) {
+                Diagnostics.warn(warning)
+            }
             for field in EntrySecrets.Field.allCases {
                 let copy = try entry.secrets.withField(field) { try SharedSecret(SecretBytes(copying: $0)) }
                 if let copy { secrets.append((field, copy)) }
@@ -62,6 +69,8 @@ struct ShowCommand: AsyncParsableCommand {
             ("revocation endpoint", entry.revocationEndpoint),
             ("resource", entry.resource),
             ("hosts", entry.hosts.isEmpty ? nil : entry.hosts.joined(separator: " ")),
+            ("each use", entry.confirmsUse ? "is confirmed by a person" : nil),
+            ("programs", entry.programs.isEmpty ? nil : entry.programs.joined(separator: " ")),
             ("quirks", entry.quirks.isEmpty ? nil : entry.quirks.joined(separator: " ")),
             ("refresh token rotates", entry.name.kind == .oauth ? entry.rotation.rawValue : nil),
             ("imported from", entry.source.map { $0.path + ($0.pointer.isEmpty ? "" : " " + $0.pointer) }),
