@@ -16,20 +16,28 @@ struct YAMLMap {
 
     /// Parses a whole file.
     init(_ bytes: [UInt8], subject: String) throws(VaultError) {
+        guard let map = try Self.unlessEmpty(bytes, subject: subject) else {
+            throw VaultError(.configuration, "\(printable(subject)) is empty, expected `field: value` lines")
+        }
+        self = map
+    }
+
+    /// Parses a whole file that may say nothing; `nil` where it does not.
+    static func unlessEmpty(_ bytes: [UInt8], subject: String) throws(VaultError) -> YAMLMap? {
         let subject = printable(subject)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw VaultError(.configuration, "\(subject) is not UTF-8")
         }
-        try Self.requirePlain(bytes, subject)
-        try Self.requireFewAliases(bytes, subject)
+        try requirePlain(bytes, subject)
+        try requireFewAliases(bytes, subject)
         let root: Node?
         do {
             root = try Yams.compose(yaml: text)
         } catch {
-            throw Self.malformed(error, subject)
+            throw malformed(error, subject)
         }
-        guard let root else { throw VaultError(.configuration, "\(subject) is empty, expected `field: value` lines") }
-        try self.init(root, subject: subject, place: "")
+        guard let root else { return nil }
+        return try YAMLMap(root, subject: subject, place: "")
     }
 
     private init(_ node: Node, subject: String, place: String) throws(VaultError) {
@@ -67,7 +75,11 @@ struct YAMLMap {
     /// Refuses fields of other names: a setting that is misspelt would silently not be set.
     func requireKnown(_ known: [String]) throws(VaultError) {
         for entry in entries where !known.contains(entry.key) {
-            throw fault(String(entry.key.prefix(64)), "is no field; the fields are \(known.joined(separator: ", "))")
+            let guess = nearestWord(to: entry.key, of: known).map { "did you mean \($0)? " } ?? ""
+            throw fault(
+                String(entry.key.prefix(64)),
+                "is no field; \(guess)the fields are \(known.joined(separator: ", "))"
+            )
         }
     }
 
@@ -75,6 +87,12 @@ struct YAMLMap {
     func text(_ name: String) throws(VaultError) -> String? {
         guard let value = value(name) else { return nil }
         return try text(value, name)
+    }
+
+    /// A text, or a whole number as it is written; `nil` where the field is not there.
+    func textOrNumber(_ name: String) throws(VaultError) -> String? {
+        if case .scalar(let scalar)? = value(name), value(name)?.tag == Tag(.int) { return scalar.string }
+        return try text(name)
     }
 
     /// A URL that is https, or http to this machine, whole and in ASCII; `nil` where the field is not there.
