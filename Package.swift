@@ -18,13 +18,18 @@ let package = Package(
         .executable(name: "vault", targets: ["vault"]),
         .executable(name: "vault-main", targets: ["vault-main"]),
         .executable(name: "vault-keyring", targets: ["vault-keyring"]),
+        .executable(name: "vault-desktop", targets: ["vault-desktop"]),
     ],
     traits: [
         .trait(
             name: "SecretService",
             description: "Keep keys in the desktop's Secret Service. Without it nothing links libsecret."
         ),
-        .default(enabledTraits: ["SecretService"]),
+        .trait(
+            name: "Desktop",
+            description: "Hear of sleep and screen locks, and show notifications. Without it nothing links GIO."
+        ),
+        .default(enabledTraits: ["SecretService", "Desktop"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -38,18 +43,26 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(name: "CLibSecret", pkgConfig: "libsecret-1", providers: [.apt(["libsecret-1-dev"])]),
+        .systemLibrary(name: "CGio", pkgConfig: "gio-2.0", providers: [.apt(["libglib2.0-dev"])]),
         .target(name: "CVaultSystem"),
         .target(name: "CVaultFront", dependencies: ["CVaultSystem"]),
 
         .target(name: "VaultAPI", swiftSettings: strict),
         .target(name: "VaultCrypto", dependencies: ["CSodium"], swiftSettings: strict),
         .target(name: "KeyringProtocol", swiftSettings: strict),
+        .target(name: "HelperPrograms", swiftSettings: strict),
+        .target(
+            name: "DBusValues",
+            dependencies: [.target(name: "CGio", condition: .when(traits: ["SecretService", "Desktop"]))],
+            swiftSettings: strict
+        ),
         .target(name: "PrivateFiles", dependencies: ["CVaultSystem"], swiftSettings: strict),
         .target(
             name: "KeyCustody",
-            dependencies: ["VaultCrypto", "PrivateFiles", "KeyringProtocol"],
+            dependencies: ["VaultCrypto", "PrivateFiles", "KeyringProtocol", "HelperPrograms"],
             swiftSettings: strict
         ),
+        .target(name: "DesktopSession", dependencies: ["KeyringProtocol", "HelperPrograms"], swiftSettings: strict),
         .target(
             name: "VaultStorage",
             dependencies: ["PrivateFiles", "CVaultSystem", .product(name: "GRDB", package: "GRDB.swift")],
@@ -152,7 +165,15 @@ let package = Package(
         .executableTarget(
             name: "vault-keyring",
             dependencies: [
-                "KeyringProtocol", .target(name: "CLibSecret", condition: .when(traits: ["SecretService"])),
+                "KeyringProtocol", "DBusValues",
+                .target(name: "CLibSecret", condition: .when(traits: ["SecretService"])),
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "vault-desktop",
+            dependencies: [
+                "KeyringProtocol", "DBusValues", .target(name: "CGio", condition: .when(traits: ["Desktop"])),
             ],
             swiftSettings: strict
         ),
@@ -204,6 +225,11 @@ let package = Package(
                 "TestSupport", "VaultAPI", "KeyCustody", "KeyringProtocol", "VaultCrypto", "VaultTestKit",
                 "vault-keyring",
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "DesktopTests",
+            dependencies: ["TestSupport", "DesktopSession", "vault-desktop"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -1,38 +1,38 @@
-@preconcurrency internal import Glibc
+internal import Glibc
+internal import HelperPrograms
 internal import KeyringProtocol
 
 /// A running `vault-keyring` and the socket to it.
-///
-/// It is killed and reaped when this goes: never a zombie, never a
-/// process left behind with a prompt on the screen.
 struct KeyringChild: ~Copyable {
-    private let process: pid_t
-    private let socket: Int32
+    static let program = HelperProgram("vault-keyring")
+
+    private let process: HelperProcess
+    private var socket: Int32 { process.socket }
 
     /// Starts the program.
     ///
     /// - Throws: `.programMissing` where it cannot be executed, `.failed` where there is no descriptor or process left.
     init(program: String, environment: [String: String]) throws(KeyringError) {
-        let ends = try Self.socketPair()
-        defer { close(ends.child) }
-        do {
-            process = try Self.spawn(program, environment, ends.child)
+        do throws(HelperFailure) {
+            process = try HelperProcess(
+                path: program,
+                environment: environment,
+                descriptors: [KeyringWire.descriptor]
+            )
         } catch {
-            close(ends.parent)
-            throw error
+            throw KeyringError(error)
         }
-        socket = ends.parent
     }
 
-    deinit {
-        close(socket)
-        var status: Int32 = 0
-        // The number is the child's as long as nobody has waited for it; where somebody else has (SIGCHLD ignored, or
-        // a host program that waits for any child), it may be another's by now and must not be killed.
-        var waited = waitpid(process, &status, WNOHANG)
-        if waited == 0 {
-            kill(process, SIGKILL)
-            repeat { waited = waitpid(process, &status, 0) } while waited < 0 && errno == EINTR
+    /// The path of the program.
+    ///
+    /// - Throws: `.programMissing` where there is none that can be executed.
+    static func find(_ given: String?, environment: [String: String]) throws(KeyringError) -> String {
+        do throws(HelperFailure) {
+            return try program.find(given, environment: environment)
+        } catch {
+            let hint = given == nil ? "install it there, or use a passphrase slot" : nil
+            throw KeyringError(error, hint: hint)
         }
     }
 
@@ -84,13 +84,15 @@ struct KeyringChild: ~Copyable {
         "vault-keyring ended before it answered",
         hint: "try again, or use a passphrase"
     )
+}
 
-    private static func socketPair() throws(KeyringError) -> (parent: Int32, child: Int32) {
-        var ends: [Int32] = [-1, -1]
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else {
-            throw KeyringError(.failed, "cannot make a socket for vault-keyring: errno \(errno)")
-        }
-        return (ends[0], ends[1])
+extension KeyringError {
+    fileprivate init(_ failure: HelperFailure, hint: String? = nil) {
+        let code: Code =
+            switch failure.kind {
+            case .missing: .programMissing
+            case .failed: .failed
+            }
+        self.init(code, failure.message, hint: hint)
     }
 }

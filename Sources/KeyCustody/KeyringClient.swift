@@ -176,7 +176,7 @@ public struct KeyringClient: Sendable {
         // Asked here too, since it is common over SSH and starting a process to learn it would be a waste.
         if let sentence = bus.absence { throw KeyringError(KeyringAnswer(.unavailable, sentence), .unavailable) }
         if !request.interactive, let error = silence.error { throw error }
-        let path = try KeyringProgram.find(program, environment: environment)
+        let path = try KeyringChild.find(program, environment: environment)
         do throws(KeyringError) {
             return try await KeyringRun(program: path, environment: environment, deadline: deadline)
                 .exchange(request, value: value)

@@ -1,5 +1,6 @@
 #if SecretService
     internal import CLibSecret
+    internal import DBusValues
     internal import KeyringProtocol
 
     /// A prompt of the service on its way: shown, then completed or dismissed by somebody, or gone with the service.

@@ -1,4 +1,5 @@
 #if SecretService
+    internal import DBusValues
     internal import KeyringProtocol
 
     /// The four requests, done with the Secret Service.

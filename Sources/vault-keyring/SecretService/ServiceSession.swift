@@ -1,5 +1,6 @@
 #if SecretService
     internal import CLibSecret
+    internal import DBusValues
     internal import KeyringProtocol
 
     /// One session with the Secret Service, with the calls libsecret makes only together with things nobody asked for.

@@ -1,5 +1,6 @@
 #if SecretService
     internal import CLibSecret
+    internal import DBusValues
     internal import KeyringProtocol
 
     /// What an item is found by.
