@@ -16,7 +16,7 @@ package final class DesktopSession: Sendable {
     private let program: String?
     private let environment: [String: String]
     private let pause: Duration
-    /// Everything below happens on it.
+    /// Starts and what is said happen on it, one after the other.
     private let queue = DispatchQueue(label: "vault-desktop")
     private let state = Mutex(State())
 
@@ -49,7 +49,7 @@ package final class DesktopSession: Sendable {
     }
 
     deinit {
-        // The child ends with its socket, and is reaped when its own object goes.
+        // Whoever reads from the child reaps it then.
         state.withLock { $0.child }?.stop()
         continuation.finish()
     }
@@ -96,6 +96,7 @@ package final class DesktopSession: Sendable {
     }
 
     private func send(_ line: String) {
+        // On the queue, so that what is said before the program runs is not lost.
         queue.async { [self] in state.withLock { $0.child }?.send(line + "\n") }
     }
 
@@ -112,16 +113,17 @@ package final class DesktopSession: Sendable {
                 environment: handed,
                 descriptors: [STDIN_FILENO, STDOUT_FILENO]
             )
-            let child = DesktopChild(process, queue) { [continuation] event in
-                continuation.yield(event)
-            } ended: { [weak self] in
-                self?.relaunch(after: start)
-            }
+            let child = DesktopChild(process)
             let isWanted = state.withLock { state in
                 if !state.hasEnded { state.child = child }
                 return !state.hasEnded
             }
-            if isWanted { child.listen() } else { child.stop() }
+            guard isWanted else { return }
+            // A queue of its own has a thread of its own for as long as it waits.
+            DispatchQueue(label: "vault-desktop lines").async { [continuation, weak self] in
+                child.listen { continuation.yield($0) }
+                self?.relaunch(after: start)
+            }
         } catch {
             // What is not installed now will not be later; processes and descriptors may be there again.
             if error.kind == .failed { relaunch(after: start) }

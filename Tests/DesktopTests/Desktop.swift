@@ -7,36 +7,37 @@ import TestSupport
 final class StandInDesktop: Sendable {
     /// The variables of a program on these buses.
     let environment: [String: String]
-    private let commands: Mutex<FileHandle>
-    private let process: Process
+    // `write` and `closeInput` are called under this lock, `read` by one thread, and none touches what another does.
+    nonisolated(unsafe) private let program: Program
+    private let lock = Mutex(())
     private let heard = Heard<String>()
 
     init() throws {
-        let (input, output) = (Pipe(), Pipe())
-        process = Process()
-        process.executableURL = URL(filePath: Sandbox.supportFile("desktop/stand-in.py"))
-        process.environment = ["PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"]
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        commands = Mutex(input.fileHandleForWriting)
-        let lines = Lines(output.fileHandleForReading)
-        let first = try lines.next().map { try JSONSerialization.jsonObject(with: $0) } as? [String: [String: String]]
+        let program = try Program(
+            [Sandbox.supportFile("desktop/stand-in.py")],
+            environment: ["PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"]
+        )
+        self.program = program
+        let line = program.read { $0.contains(10) }
+        let first = try JSONSerialization.jsonObject(with: Data(line)) as? [String: [String: String]]
         guard let environment = first?["environment"] else { throw Broken(what: "no desktop") }
         self.environment = environment
+        nonisolated(unsafe) let reader = program
         Thread.detachNewThread { [heard] in
-            while let line = lines.next() {
-                let event = try? JSONSerialization.jsonObject(with: line) as? [String: String]
-                if let said = event?["said"] { heard.add(said) }
-                if let done = event?["done"] { heard.add("done: " + done) }
+            while true {
+                let lines = reader.read { $0.last == 10 }
+                guard !lines.isEmpty else { break }
+                for line in lines.split(separator: 10) {
+                    let event = try? JSONSerialization.jsonObject(with: Data(line)) as? [String: String]
+                    if let said = event?["said"] { heard.add(said) }
+                    if let done = event?["done"] { heard.add("done: " + done) }
+                }
             }
         }
     }
 
-    deinit {
-        // It removes what it made. Nobody waits: that would hold up a thread that all tests share.
-        process.terminate()
-    }
+    // It ends with its input, and removes what it made; the thread that reads from it waits for that.
+    deinit { lock.withLock { _ in program.closeInput() } }
 
     /// What has been said by now.
     var said: [String] { heard.all.filter { !$0.hasPrefix("done: ") } }
@@ -44,7 +45,7 @@ final class StandInDesktop: Sendable {
     /// Has it do something, and waits until that is done.
     func tell(_ command: String) async throws {
         let before = heard.all.count { $0 == "done: " + command }
-        try commands.withLock { try $0.write(contentsOf: Data((command + "\n").utf8)) }
+        lock.withLock { _ in program.write(command + "\n") }
         try await eventually(command) { heard.all.count { $0 == "done: " + command } > before }
     }
 
@@ -57,26 +58,6 @@ final class StandInDesktop: Sendable {
     func locksHeld() async throws -> Int {
         try await tell("held")
         return said.last { $0.hasPrefix("held ") }.flatMap { Int($0.dropFirst(5)) } ?? -1
-    }
-}
-
-/// The lines of a program, read by one thread at a time.
-private final class Lines: @unchecked Sendable {
-    private let handle: FileHandle
-    private var rest = Data()
-
-    init(_ handle: FileHandle) { self.handle = handle }
-
-    func next() -> Data? {
-        while true {
-            if let end = rest.firstIndex(of: 10) {
-                defer { rest = Data(rest[(end + 1)...]) }
-                return Data(rest[..<end])
-            }
-            let more = handle.availableData
-            guard !more.isEmpty else { return nil }
-            rest += more
-        }
     }
 }
 
