@@ -227,6 +227,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "vault-test-activated",
+            dependencies: ["VaultAgent", "VaultAPI", "KeyringProtocol"],
+            path: "Tests/Support/Activated",
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "VaultAgentTests",
+            dependencies: ["TestSupport", "VaultAgent", "VaultAPI", "vault-test-activated"],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "DesktopTests",
             dependencies: ["TestSupport", "DesktopSession", "vault-desktop"],
