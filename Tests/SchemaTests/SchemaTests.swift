@@ -13,7 +13,7 @@ struct SchemaTests {
         "rename": "entry-summary", "remove": "remove", "import": "import-report", "import --dry-run": "import-plan",
         "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
         "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
-        "doctor": "doctor", "destroy": "destroy", "discover": "discover",
+        "doctor": "doctor", "destroy": "destroy", "discover": "discover", "agent install": "agent-install",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -55,6 +55,9 @@ struct SchemaTests {
         // The two lines of a proxy, the documents of other tools and the output of other programs are theirs.
         var commands = try subcommands().filter { !["key", "proxy", "exec", "helper"].contains($0) }
         commands += try subcommands("key").map { "key " + $0 }
+        // The two lines of a proxy are read by programs as they are.
+        var commands = try subcommands().filter { !["key", "agent", "proxy"].contains($0) }
+        for group in ["key", "agent"] { commands += try subcommands(group).map { "\(group) \($0)" } }
         #expect(Set(commands).union(["import --dry-run"]) == Set(Self.schemas.keys))
         for name in Self.schemas.values {
             #expect(FileManager.default.fileExists(atPath: "\(Self.directory)/\(name).schema.json"))
@@ -139,6 +142,9 @@ struct SchemaTests {
         documents.append(try document("doctor", status: 3))
         documents.append(try document("status"))
         documents.append(try document("destroy", "--yes"))
+        documents.append(try document("agent install", "--unlock-at-login", "--dry-run"))
+        documents.append(try document("agent install"))
+        documents.append(try document("agent install", "--remove"))
         documents.append(try document("doctor", status: 4))
         #expect(try complaints(documents) == [])
         let seen = Set(documents.compactMap { $0[1] as? String })

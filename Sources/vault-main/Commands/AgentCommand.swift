@@ -10,7 +10,7 @@ struct AgentCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agent",
         abstract: "The process that holds keys for a session.",
-        subcommands: [AgentRun.self, AgentStop.self]
+        subcommands: [AgentRun.self, AgentInstall.self, AgentStop.self]
     )
 }
 
