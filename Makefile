@@ -34,18 +34,21 @@ stress:
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
 
-# Without the trait nothing links libsecret, and everything else works.
+# Without the traits nothing links libsecret or GIO, and everything else works.
 traits:
 	@.ci/setup build
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-main
 	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-keyring
-	@linked=$$(ldd .build-traits/debug/vault-keyring) && ! echo "$$linked" | grep -q libsecret
+	$(SWIFT) build --disable-default-traits --scratch-path .build-traits --product vault-desktop
+	@for program in vault vault-main vault-keyring vault-desktop; do \
+	    linked=$$(ldd .build-traits/debug/$$program) && ! echo "$$linked" | grep -E 'libsecret|libgio|libglib' || exit; done
 
 release:
 	@.ci/setup build
 	$(RELEASE) --product vault-main
 	$(RELEASE) --product vault-keyring
+	$(RELEASE) --product vault-desktop
 	SWIFT="$(SWIFT)" .ci/front "$$($(RELEASE) --show-bin-path)"
 
 install: release
@@ -54,6 +57,7 @@ install: release
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/vault"
 	rm -rf "$(DESTDIR)$(PREFIX)/libexec/vault"
+	rm -f "$(DESTDIR)$(PREFIX)"/share/man/man1/vault.1 "$(DESTDIR)$(PREFIX)"/share/man/man1/vault-*.1
 	rm -f "$(DESTDIR)$(PREFIX)/share/bash-completion/completions/vault"
 	rm -f "$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_vault"
 	rm -f "$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/vault.fish"
@@ -61,7 +65,7 @@ uninstall:
 bench:
 	@.ci/setup test
 	@# One by one: what only tests use does not build for release.
-	for product in vault-main vault-keyring vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
+	for product in vault-main vault-keyring vault-desktop vault-bench vault-test-worker; do $(RELEASE) --product $$product || exit; done
 	SWIFT="$(SWIFT)" .ci/front "$$($(RELEASE) --show-bin-path)"
 	@.ci/bench "$$($(RELEASE) --show-bin-path)"
 

@@ -53,10 +53,7 @@ struct SchemaTests {
             }
         }
         // The two lines of a proxy, the documents of other tools and the output of other programs are theirs.
-        var commands = try subcommands().filter { !["key", "proxy", "exec", "helper"].contains($0) }
-        commands += try subcommands("key").map { "key " + $0 }
-        // The two lines of a proxy are read by programs as they are.
-        var commands = try subcommands().filter { !["key", "agent", "proxy"].contains($0) }
+        var commands = try subcommands().filter { !["key", "agent", "proxy", "exec", "helper"].contains($0) }
         for group in ["key", "agent"] { commands += try subcommands(group).map { "\(group) \($0)" } }
         #expect(Set(commands).union(["import --dry-run"]) == Set(Self.schemas.keys))
         for name in Self.schemas.values {

@@ -7,7 +7,7 @@ struct AdoptCommand: AsyncParsableCommand {
         abstract: "End the hold on an entry: from now on the vault refreshes it."
     )
 
-    @Argument(help: "NAME or oauth:NAME.")
+    @Argument(help: "NAME or oauth:NAME.", completion: .entryNames)
     var name: String
 
     @OptionGroup var confirmation: ConfirmationOptions

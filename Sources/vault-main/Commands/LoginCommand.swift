@@ -17,7 +17,7 @@ struct LoginCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "NAME or oauth:NAME.")
+    @Argument(help: "NAME or oauth:NAME.", completion: .entryNames)
     var name: String
 
     @OptionGroup var options: LoginOptions

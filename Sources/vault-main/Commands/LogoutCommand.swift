@@ -10,7 +10,7 @@ struct LogoutCommand: AsyncParsableCommand {
         abstract: "Revoke a grant at its server, then delete the entry."
     )
 
-    @Argument(help: "NAME or oauth:NAME.")
+    @Argument(help: "NAME or oauth:NAME.", completion: .entryNames)
     var name: String
 
     @OptionGroup var connection: ConnectionOptions

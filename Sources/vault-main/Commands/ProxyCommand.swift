@@ -17,7 +17,7 @@ struct ProxyCommand: AsyncParsableCommand {
             """
     )
 
-    @Argument(help: "NAME, oauth:NAME or static:NAME.")
+    @Argument(help: "NAME, oauth:NAME or static:NAME.", completion: .entryNames)
     var name: String
 
     @Option(help: ArgumentHelp("The resource that requests go to, or below it.", valueName: "url"))

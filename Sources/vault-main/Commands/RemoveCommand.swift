@@ -8,7 +8,7 @@ struct RemoveCommand: AsyncParsableCommand {
         abstract: "Delete an entry here; nothing is revoked at the server."
     )
 
-    @Argument(help: "NAME, oauth:NAME or static:NAME.")
+    @Argument(help: "NAME, oauth:NAME or static:NAME.", completion: .entryNames)
     var name: String
 
     @OptionGroup var confirmation: ConfirmationOptions

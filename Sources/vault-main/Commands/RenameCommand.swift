@@ -5,7 +5,7 @@ internal import VaultCore
 struct RenameCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "rename", abstract: "Give an entry another name.")
 
-    @Argument(help: "The entry.")
+    @Argument(help: "The entry.", completion: .entryNames)
     var old: String
 
     @Argument(help: "Its new name, which must be free.")

@@ -11,7 +11,7 @@ struct SetCommand: AsyncParsableCommand {
         discussion: "One newline at the end of the input is not part of the secret. An existing secret is replaced."
     )
 
-    @Argument(help: "static:NAME, or NAME for short.")
+    @Argument(help: "static:NAME, or NAME for short.", completion: .entryNames)
     var name: String
 
     @OptionGroup var global: GlobalOptions

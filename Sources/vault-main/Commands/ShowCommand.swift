@@ -10,7 +10,7 @@ struct ShowCommand: AsyncParsableCommand {
         abstract: "Show one entry, its secrets masked unless asked for."
     )
 
-    @Argument(help: "NAME, oauth:NAME or static:NAME.")
+    @Argument(help: "NAME, oauth:NAME or static:NAME.", completion: .entryNames)
     var name: String
 
     @Flag(help: "Show the secrets too.")

@@ -11,7 +11,7 @@ struct TokenCommand: AsyncParsableCommand {
         abstract: "Print a valid access token, refreshed if need be, or a static secret."
     )
 
-    @Argument(help: "NAME, oauth:NAME or static:NAME.")
+    @Argument(help: "NAME, oauth:NAME or static:NAME.", completion: .entryNames)
     var name: String
 
     @Option(help: ArgumentHelp("Ask for that much validity, such as 5m, 90s or 1h.", valueName: "duration"))
