@@ -140,8 +140,8 @@ let package = Package(
         .target(
             name: "VaultAgent",
             dependencies: [
-                "AgentClient", "CredentialVault", "OAuthFlows", "PrivateFiles", "TokenBroker", "VaultAPI", "VaultCore",
-                "VaultCrypto", "JSONSyntax", "CVaultSystem",
+                "AgentClient", "CredentialVault", "DesktopSession", "OAuthFlows", "PrivateFiles", "Providers", "TokenBroker",
+                "VaultAPI", "VaultCore", "VaultCrypto", "JSONSyntax", "CVaultSystem",
             ],
             swiftSettings: strict
         ),
@@ -157,7 +157,7 @@ let package = Package(
             dependencies: [
                 "VaultAPI", "VaultCore", "TokenBroker", "OAuthFlows", "Providers", "StrictJSON", "TokenImport",
                 "KeyCustody", "VaultCrypto", "PrivateFiles", "CVaultSystem", "ResourceProxy", "CredentialVault",
-                "AgentClient", "VaultAgent",
+                "AgentClient", "VaultAgent", "DesktopSession",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

@@ -1,5 +1,7 @@
 internal import AgentClient
+internal import CredentialVault
 internal import JSONSyntax
+internal import TokenBroker
 package import VaultAPI
 internal import VaultCore
 
@@ -145,11 +147,17 @@ extension Agent {
         var which = vault
         if which == nil { which = try params.text("vault") }
         let held = try holding(which ?? "")
+        let via: Caller.Via = requester.forwarding == nil ? .agent : .forwarded
+        let caller = Caller.peer(processID: requester.processID, userID: requester.userID, via: via)
+        let gate = gate(of: held)
         do {
-            return try await held.use { (broker) async throws(VaultError) in
-                try await Self.perform(verb, params, broker, held)
+            let result = try await held.use { (broker) async throws(VaultError) in
+                try await Self.perform(verb, params, broker.handing(to: caller, gate: gate), held)
             }
+            if verb == .token || verb == .authorization { await notices.settled(params["name"]?.string) }
+            return result
         } catch {
+            if error.code == .loginRequired { await notices.needed(params["name"]?.string, error, held.settings) }
             // Left with an old key, there is nothing more to be done with it.
             if error.isKeyChanged { await lockChanged(held) }
             throw error

@@ -3,8 +3,9 @@ internal import CredentialVault
 internal import Glibc
 internal import OAuthFlows
 internal import PrivateFiles
+package import Providers
 internal import Synchronization
-internal import TokenBroker
+package import TokenBroker
 package import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -13,14 +14,37 @@ internal import VaultCrypto
 package actor Agent {
     let version: String
     let clock: VaultClock
+    let notices: LoginNotices
+    private let confirm: Confirmation
     private var held: [VaultID: HeldVault] = [:]
     private var refreshing: [VaultID: Task<Void, Never>] = [:]
     private var watch: Task<Void, Never>?
 
-    /// - Parameter version: As `vault --version` prints it.
-    package init(version: String, clock: VaultClock = VaultClock()) {
+    /// Asks a person whether a caller may use an entry now.
+    package typealias Confirmation = HandOutGate.Confirmation
+
+    /// - Parameters:
+    ///   - version: As `vault --version` prints it.
+    ///   - notices: Told when only a person can help.
+    ///   - confirm: Asks for the use of entries that want it.
+    package init(
+        version: String,
+        clock: VaultClock = VaultClock(),
+        notices: LoginNotices,
+        confirm: @escaping Confirmation
+    ) {
         self.version = version
         self.clock = clock
+        self.notices = notices
+        self.confirm = confirm
+    }
+
+    /// The gate in front of one vault: a question ends when the vault is locked.
+    func gate(of held: HeldVault) -> HandOutGate {
+        HandOutGate { [confirm, weak held] name, caller throws(VaultError) in
+            guard let held else { throw HeldVault.locked("the vault") }
+            try await held.answer { () async throws(VaultError) in try await confirm(name, caller) }
+        }
     }
 
     /// Takes the key of a vault.
@@ -28,6 +52,7 @@ package actor Agent {
     /// - Throws: `.wrongKey` if it is not the vault's; what opening it says.
     func unlock(_ request: UnlockRequest) async throws(VaultError) -> HeldVaultStatus {
         let vault = try await Vault.open(request.location, under: request.key, clock: clock)
+        // Every caller is given to by a view of its own.
         let broker = LocalBroker(
             vault,
             http: Credentials.exchange(request.network),
@@ -38,8 +63,8 @@ package actor Agent {
         // Somebody may have unlocked it meanwhile: the last one's limits count.
         let old = held.updateValue(new, forKey: vault.id)
         refreshing.removeValue(forKey: vault.id)?.cancel()
-        if new.settings.refreshesUnusedForSeconds > 0 {
-            refreshing[vault.id] = Task { [clock] in await BackgroundRefresh(of: new, clock: clock).run() }
+        if new.settings.refreshUnusedFor > .zero {
+            refreshing[vault.id] = Task { [clock, notices] in await BackgroundRefresh(of: new, clock: clock, notices: notices).run() }
         }
         watchDeadlines()
         await old?.drain()
@@ -57,7 +82,7 @@ package actor Agent {
     }
 
     /// Locks what wants to be locked on that occasion.
-    package func lock(on occasion: @Sendable (HoldSettings) -> Bool) async {
+    package func lock(on occasion: @Sendable (AgentSettings) -> Bool) async {
         await go(of: held.values.filter { occasion($0.settings) })
     }
 
@@ -107,6 +132,16 @@ package actor Agent {
         held.values.compactMap(\.millisecondsLeft).min().map { Int64(clamping: $0) }
     }
 
+    /// After the machine slept, or its clock was set: locks what is due, and refreshes what ran out meanwhile.
+    package func wake() async {
+        await lockDue()
+        for vault in held.values where vault.settings.refreshUnusedFor > .zero {
+            Task { [clock, notices] in
+                _ = await BackgroundRefresh(of: vault, clock: clock, notices: notices).round()
+            }
+        }
+    }
+
     /// Locks what is due.
     package func lockDue() async { await go(of: held.values.filter(\.isDue)) }
 
@@ -118,7 +153,7 @@ package actor Agent {
 struct UnlockRequest: Sendable {
     let location: VaultLocation
     let key: SharedSecret
-    let settings: HoldSettings
+    let settings: AgentSettings
     /// Variables that say how servers are reached.
     let network: [String: String]
 
@@ -139,7 +174,7 @@ struct UnlockRequest: Sendable {
         } catch {
             throw VaultError(.unavailable, error.message)
         }
-        settings = HoldSettings(params)
+        settings = AgentSettings(params)
         var network: [String: String] = [:]
         for member in params["network"]?.members ?? [] { network[member.name] = member.value.string }
         self.network = network

@@ -1,3 +1,4 @@
+internal import Providers
 internal import TokenBroker
 internal import VaultAPI
 internal import VaultCore
@@ -14,10 +15,12 @@ struct BackgroundRefresh: Sendable {
 
     private let held: HeldVault
     private let clock: VaultClock
+    private let notices: LoginNotices
 
-    init(of held: HeldVault, clock: VaultClock) {
+    init(of held: HeldVault, clock: VaultClock, notices: LoginNotices) {
         self.held = held
         self.clock = clock
+        self.notices = notices
     }
 
     /// Goes on until the vault is locked or the task is cancelled.
@@ -32,13 +35,14 @@ struct BackgroundRefresh: Sendable {
     ///
     /// - Returns: Whether the vault is open still.
     func round() async -> Bool {
-        for name in held.entriesUsed(withinSeconds: held.settings.refreshesUnusedForSeconds) {
+        for name in held.entriesUsed(within: held.settings.refreshUnusedFor) {
             do throws(VaultError) {
                 try await held.use(countsAsUse: false) { (broker) async throws(VaultError) in
                     try await refresh(name, broker)
                 }
             } catch {
                 if error.code == .locked { return false }
+                if error.code == .loginRequired { await notices.needed(name.description, error, held.settings) }
                 // Whatever it is, the entry says so, and whoever asks for its token gets it as an answer.
             }
         }
@@ -50,7 +54,7 @@ struct BackgroundRefresh: Sendable {
         guard let lead = Self.lead(of: summary, now: clock.now) else { return }
         var need = TokenNeed(began: clock.now)
         need.minimumValidity = lead
-        _ = try await broker.token(for: name, need)
+        _ = try await broker.ungatedToken(for: name, need)
     }
 
     /// The validity to ask for if it is time to refresh the entry; `nil` if it is not, or nobody can.

@@ -1,5 +1,6 @@
 internal import AgentClient
 internal import CredentialVault
+internal import Providers
 internal import Synchronization
 internal import TokenBroker
 internal import VaultAPI
@@ -12,7 +13,7 @@ internal import VaultCore
 final class HeldVault: Sendable {
     let id: VaultID
     let directory: String
-    let settings: HoldSettings
+    let settings: AgentSettings
     let unlockedAt: Timestamp
     private let clock: VaultClock
     private let state: Mutex<State>
@@ -28,9 +29,12 @@ final class HeldVault: Sendable {
         /// When each entry was last handed out, by the boot time.
         var handOuts: [EntryName: UInt64] = [:]
         var waiting: [CheckedContinuation<Void, Never>] = []
+        /// Confirmations that a person has been asked for.
+        var questions: [Int: CheckedContinuation<Result<Void, VaultError>, Never>] = [:]
+        var lastQuestion = 0
     }
 
-    init(_ broker: LocalBroker, settings: HoldSettings, clock: VaultClock) {
+    init(_ broker: LocalBroker, settings: AgentSettings, clock: VaultClock) {
         id = broker.vault.id
         directory = broker.vault.location.directory
         self.settings = settings
@@ -40,7 +44,7 @@ final class HeldVault: Sendable {
         state = Mutex(
             State(
                 broker: broker,
-                locksAt: settings.lifetimeSeconds.map { boot + UInt64(clamping: $0) * 1000 },
+                locksAt: settings.lifetime.map { boot + $0.milliseconds },
                 lastUse: boot
             )
         )
@@ -72,7 +76,6 @@ final class HeldVault: Sendable {
             if countsAsUse { state.lastUse = boot }
             guard state.uses == 0, state.isLocking else { return [] }
             defer { state.waiting = [] }
-            state.broker = nil
             return state.waiting
         }
         for continuation in waiting { continuation.resume() }
@@ -80,18 +83,45 @@ final class HeldVault: Sendable {
 
     /// Lets nobody begin anything more, waits for what was begun, and lets go of the key.
     func drain() async {
+        let questions = state.withLock { state in
+            state.isLocking = true
+            defer { state.questions = [:] }
+            return state.questions.values
+        }
+        // Nobody has to answer a question first.
+        for question in questions { question.resume(returning: .failure(Self.locked(directory))) }
         await withCheckedContinuation { continuation in
             let isDone = state.withLock { state -> Bool in
-                state.isLocking = true
-                if state.uses == 0 {
-                    state.broker = nil
-                    return true
-                }
-                state.waiting.append(continuation)
-                return false
+                if state.uses > 0 { state.waiting.append(continuation) }
+                return state.uses == 0
             }
             if isDone { continuation.resume() }
         }
+        let broker = state.withLock { $0.broker.take() }
+        await broker?.vault.flushAudit()
+    }
+
+    /// What a person answers, or that the vault is locked, whichever comes first.
+    func answer(
+        _ ask: @escaping @Sendable () async throws(VaultError) -> Void
+    ) async throws(VaultError) {
+        let number = state.withLock { state in
+            state.lastQuestion += 1
+            return state.lastQuestion
+        }
+        let answer = await withCheckedContinuation { continuation in
+            let isAsked = state.withLock { state -> Bool in
+                if !state.isLocking { state.questions[number] = continuation }
+                return !state.isLocking
+            }
+            guard isAsked else { return continuation.resume(returning: .failure(Self.locked(directory))) }
+            Task {
+                let answer: Result<Void, VaultError>
+                do throws(VaultError) { answer = .success(try await ask()) } catch { answer = .failure(error) }
+                state.withLock { $0.questions.removeValue(forKey: number) }?.resume(returning: answer)
+            }
+        }
+        try answer.get()
     }
 
     /// Remembers that a token of the entry was handed out.
@@ -101,10 +131,10 @@ final class HeldVault: Sendable {
     }
 
     /// The entries of which a token was handed out within that time.
-    func entriesUsed(withinSeconds seconds: Int64) -> [EntryName] {
+    func entriesUsed(within time: Duration) -> [EntryName] {
         let boot = clock.bootTime
         return state.withLock { state in
-            state.handOuts = state.handOuts.filter { boot - min($0.value, boot) <= UInt64(clamping: seconds) * 1000 }
+            state.handOuts = state.handOuts.filter { boot - min($0.value, boot) <= time.milliseconds }
             return state.handOuts.keys.sorted()
         }
     }
@@ -118,15 +148,15 @@ final class HeldVault: Sendable {
     private func isDue(_ state: State, _ boot: UInt64) -> Bool {
         if let locksAt = state.locksAt, boot >= locksAt { return true }
         // What is in use is not idle.
-        guard let idle = settings.idleSeconds, state.uses == 0 else { return false }
-        return boot >= state.lastUse + UInt64(clamping: idle) * 1000
+        guard let idle = settings.idle, state.uses == 0 else { return false }
+        return boot >= state.lastUse + idle.milliseconds
     }
 
     /// Milliseconds until it may have to be locked; `nil` where nothing but a person locks it.
     var millisecondsLeft: UInt64? {
         let boot = clock.bootTime
         return state.withLock { state in
-            let idle = settings.idleSeconds.map { state.lastUse + UInt64(clamping: $0) * 1000 }
+            let idle = settings.idle.map { state.lastUse + $0.milliseconds }
             guard let due = [state.locksAt, idle].compactMap(\.self).min() else { return nil }
             return due > boot ? due - boot : 0
         }
@@ -146,7 +176,7 @@ final class HeldVault: Sendable {
             directory: directory,
             unlockedAt: unlockedAt,
             locksAt: locksAt,
-            idleSeconds: settings.idleSeconds
+            idleSeconds: settings.idle?.components.seconds
         )
     }
 

@@ -1,3 +1,4 @@
+@preconcurrency internal import Dispatch
 internal import Synchronization
 internal import TokenBroker
 internal import VaultAPI
@@ -16,6 +17,34 @@ extension Context {
             guard !confirmed.names.withLock({ $0.contains(name) }) else { return }
             try confirmUse(of: name, by: caller)
             confirmed.names.withLock { _ = $0.insert(name) }
+        }
+    }
+
+    /// Asks by a program on the desktop, for the agent, which has no terminal.
+    var confirmationByProgram: HandOutGate.Confirmation {
+        { [environment] name, caller throws(VaultError) in
+            let refusal = VaultError(
+                .locked,
+                "each use of \(name) is to be confirmed, and there is nobody to ask",
+                hint: "set VAULT_ASKPASS for the agent, or DISPLAY where pinentry is installed; "
+                    + "vault edit \(name) --no-confirm ends that"
+            )
+            guard let askpass = Askpass(environment: environment) else { throw refusal }
+            let program = caller.programs.first.map { ", asked for by \($0)" } ?? ""
+            let question = "Use \(name)\(Diagnostics.oneLine(program))?"
+            let answer = await withCheckedContinuation { continuation in
+                // A program that waits for a person has a thread of its own.
+                DispatchQueue(label: "vault.confirmation").async {
+                    do throws(VaultError) {
+                        continuation.resume(returning: Result<Void, VaultError>.success(try askpass.confirm(question)))
+                    } catch {
+                        continuation.resume(returning: .failure(error))
+                    }
+                }
+            }
+            if case .failure = answer {
+                throw VaultError(.locked, "the use of \(name) was not confirmed", hint: "run it again, and confirm it")
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 internal import ArgumentParser
 internal import CVaultSystem
 internal import Glibc
+internal import VaultAPI
 internal import VaultCore
 
 extension CompletionKind {

@@ -1,7 +1,9 @@
 internal import AgentClient
 internal import ArgumentParser
 internal import CVaultSystem
+internal import DesktopSession
 internal import Glibc
+internal import Providers
 internal import VaultAPI
 internal import VaultAgent
 internal import VaultCore
@@ -51,24 +53,39 @@ struct AgentRun: AsyncParsableCommand {
             setsid()
             guard chdir("/") == 0 else { throw VaultError(.failed, "there is no way to /") }
         }
+        let desktop = DesktopSession(environment: context.environment)
+        let agent = Agent(
+            version: Version.text,
+            notices: LoginNotices(desktop, environment: context.environment),
+            confirm: context.confirmationByProgram
+        )
         let process: AgentProcess
         do throws(VaultError) {
-            process = try start(context)
+            process = try start(agent, context)
         } catch {
             tellReady(error.message)
             throw error
         }
         // A refresh that is under way holds signals back until its answer is stored.
         let watch = InterruptWatch { _ in process.stop() }
+        desktop.start()
+        let events = Task { [agent] in
+            for await event in desktop.events { await agent.heed(event, of: desktop) }
+        }
         tellReady("")
+        ServiceManager.notify("READY=1", context.environment)
         await process.run()
+        ServiceManager.notify("STOPPING=1", context.environment)
+        desktop.end()
+        events.cancel()
         if let number = watch.signal { Glibc.exit(128 + Int32(number)) }
     }
 
-    private func start(_ context: Context) throws(VaultError) -> AgentProcess {
+    private func start(_ agent: Agent, _ context: Context) throws(VaultError) -> AgentProcess {
         guard let path = AgentSocket.path(context.environment) else { throw AgentStarter.noPlace }
         let seat = try AgentSeat.take(path)
-        let process = try AgentProcess(Agent(version: Version.text), seat: seat, sockets: [])
+        let sockets = try ServiceManager.takeSockets(context.environment)
+        let process = try AgentProcess(agent, seat: seat, sockets: sockets)
         guard !forward.isEmpty else { return process }
         var names: Set<EntryName> = []
         for name in forward { names.insert(try EntryName(parsing: name)) }
@@ -88,6 +105,19 @@ struct AgentRun: AsyncParsableCommand {
         let text = sentence.isEmpty ? "ready\n" : sentence + "\n"
         _ = write(readyDescriptor, text, text.utf8.count)
         close(readyDescriptor)
+    }
+}
+
+extension Agent {
+    /// Does what the desktop's doings ask for.
+    fileprivate func heed(_ event: DesktopEvent, of desktop: DesktopSession) async {
+        switch event {
+        case .sleep:
+            await lock { $0.locksOnSuspend }
+            desktop.lockedForSleep()
+        case .wake: await wake()
+        case .lock: await lock { $0.locksOnScreenLock }
+        }
     }
 }
 

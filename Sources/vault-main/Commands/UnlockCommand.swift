@@ -1,5 +1,6 @@
 internal import AgentClient
 internal import ArgumentParser
+internal import Providers
 internal import VaultAPI
 internal import VaultAgent
 internal import VaultCore
@@ -31,12 +32,12 @@ struct UnlockCommand: AsyncParsableCommand {
             context.note("\(context.location.directory) is unlocked already")
             return try print(held, isNew: false, context)
         }
+        let settings = try settings(context)
         let vault = try await context.open()
         let client = try await agent.start()
         let key = try vault.withDataKey { (key) throws(VaultError) in
             key.withUnsafeBytes { SecretText(copying: $0).base64 }
         }
-        let settings = try settings(context)
         let answer = try await context.ask(client, "unlock", context.unlocking(key) + settings.content)
         guard let held = answer.flatMap({ HeldVaultStatus($0) }) else {
             throw VaultError(.failed, "the agent's answer to unlock lacks what it must hold")
@@ -45,10 +46,10 @@ struct UnlockCommand: AsyncParsableCommand {
         try print(held, isNew: true, context)
     }
 
-    private func settings(_ context: Context) throws(VaultError) -> HoldSettings {
-        var settings = HoldSettings()
-        if let lifetime { settings.lifetimeSeconds = lifetime.seconds }
-        if let idle { settings.idleSeconds = idle.seconds }
+    private func settings(_ context: Context) throws(VaultError) -> AgentSettings {
+        var settings = try AgentSettings.read(context.location.configuration + "/config.yaml")
+        if let lifetime { settings.lifetime = .seconds(lifetime.seconds) }
+        if let idle { settings.idle = .seconds(idle.seconds) }
         return settings
     }
 

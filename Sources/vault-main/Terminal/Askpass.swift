@@ -38,10 +38,32 @@ struct Askpass {
             let output = try run(path, arguments: [question], input: "")
             return SharedSecret(try SecretInput.withoutFinalNewline(output))
         case .pinentry(let path):
-            let escaped = question.map { $0 == "%" ? "%25" : ($0 == "\n" ? "%0A" : String($0)) }.joined()
+            let escaped = Self.escaped(question)
             let output = try run(path, arguments: [], input: "SETPROMPT Passphrase:\nSETDESC \(escaped)\nGETPIN\nBYE\n")
             return try Self.pin(in: output)
         }
+    }
+
+    /// Asks a question that is answered with yes or no.
+    ///
+    /// - Throws: `.locked` for no, and for a question that is dismissed.
+    func confirm(_ question: String) throws(VaultError) {
+        switch program {
+        case .askpass(let path):
+            // As ssh-agent does: such programs show two buttons, and end with a status instead of printing anything.
+            _ = try run(path, arguments: [question], input: "", more: ["SSH_ASKPASS_PROMPT": "confirm"])
+        case .pinentry(let path):
+            let escaped = Self.escaped(question)
+            let output = try run(path, arguments: [], input: "SETTIMEOUT 60\nSETDESC \(escaped)\nCONFIRM\nBYE\n")
+            let isRefused = output.withUnsafeBytes { bytes in
+                bytes.split(separator: 10).contains { $0.starts(with: Array("ERR ".utf8)) }
+            }
+            guard !isRefused else { throw VaultError(.locked, "the question was dismissed") }
+        }
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.map { $0 == "%" ? "%25" : ($0 == "\n" ? "%0A" : String($0)) }.joined()
     }
 
     /// The `D` line of an Assuan conversation, its percent escapes undone in secret memory.
@@ -83,7 +105,12 @@ struct Askpass {
     }
 
     /// Runs a program without a shell, with its standard error as ours.
-    private func run(_ path: String, arguments: [String], input: String) throws(VaultError) -> SecretBytes {
+    private func run(
+        _ path: String,
+        arguments: [String],
+        input: String,
+        more: [String: String] = [:]
+    ) throws(VaultError) -> SecretBytes {
         var toChild: [Int32] = [-1, -1]
         var fromChild: [Int32] = [-1, -1]
         guard vault_pipe(&toChild) == 0, vault_pipe(&fromChild) == 0 else {
@@ -96,8 +123,16 @@ struct Askpass {
         posix_spawn_file_actions_adddup2(&actions, fromChild[1], STDOUT_FILENO)
         var argv: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         defer { argv.forEach { free($0) } }
+        var variables: [UnsafeMutablePointer<CChar>?] = []
+        var pointer = environ
+        while let entry = pointer.pointee {
+            variables.append(strdup(entry))
+            pointer += 1
+        }
+        variables += more.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { variables.forEach { free($0) } }
         var pid: pid_t = 0
-        let spawned = posix_spawn(&pid, path, &actions, nil, &argv, environ)
+        let spawned = posix_spawn(&pid, path, &actions, nil, &argv, &variables)
         close(toChild[0])
         close(fromChild[1])
         guard spawned == 0 else {
