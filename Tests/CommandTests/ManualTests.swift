@@ -47,8 +47,9 @@ struct ManualTests {
         #expect(try succeed(home.vault("--version")).text.hasPrefix("vault "))
         #expect(try home.vault("--version", "--json").text == home.vault("--version").text)
         let commands = [
-            "init", "status", "set", "list", "show", "login", "token", "proxy", "logout", "adopt", "rename", "remove",
-            "import", "key", "export", "restore", "doctor", "destroy",
+            "init", "status", "set", "list", "show", "login", "token", "proxy", "logout", "adopt", "rename", "edit",
+            "remove",
+            "audit", "import", "key", "export", "restore", "doctor", "destroy",
         ]
         let help = try succeed(home.vault("--help"))
         for command in commands {

@@ -12,6 +12,10 @@ struct CrowdTests {
         try await Script.run("faults/crowd", "killed")
     }
 
+    @Test func losesNoLineOfTheAuditLog() async throws {
+        try await Script.run("faults/crowd", "audit")
+    }
+
     @Test func readersTakeNoWriterForDamage() async throws {
         try await Script.run("faults/crowd", "readers")
     }

@@ -56,7 +56,7 @@ struct LayoutTests {
         }
     }
 
-    @Test(arguments: ["header.json", "entry.json", "backup.json"])
+    @Test(arguments: ["header.json", "entry.json", "backup.json", "audit.json"])
     func layoutsAreWhatTheirSchemaSays(name: String) throws {
         let layout = try JSONSerialization.jsonObject(with: Data(home.read("\(Self.directory)/\(name)")))
         let input = try JSONSerialization.data(withJSONObject: [[name, "layout.schema.json", layout]])
@@ -132,6 +132,50 @@ struct LayoutTests {
         }
     }
 
+    @Test func aRealAuditLogIsReadByItsLayout() throws {
+        let vault = VaultID.random()
+        let key = SharedSecret(try SecretBytes(random: 32))
+        func plain(_ sealed: [UInt8]) throws -> [UInt8] {
+            try key.withSecret { try SecretBox.openPublic(sealed[...], under: $0) }
+        }
+        let time = try #require(Timestamp(seconds: 1_893_456_000, nanoseconds: 5))
+        var line = AuditLine(number: 9, previous: Array(1...32), time: time, event: "break")
+        line.outcome = "outcome"
+        line.name = "oauth:sample"
+        line.entry = EntryID(Array(1...16))
+        line.caller = Caller(processID: -2, userID: 3, via: .forwarded, programs: ["/a", "[b]"])
+        line.unwritten = 4
+        line.torn = 5
+        line.broken = AuditBreak(expected: 6, found: 7, reason: "reason")
+        line.oldest = 8
+        line.acknowledged = [Array(1...16), Array(2...17)]
+        let sealed = line.sealed(vault: vault, under: key)
+        let bytes = try plain(sealed)
+        let read = try read("audit.json", "line", input: Array(bytes.prefix(bytes.lastIndex(of: 0x80) ?? 0)))
+        #expect(read["vault"] as? String == hexadecimal(vault.bytes) && read["number"] as? Int == 9)
+        #expect(read["previous"] as? String == hexadecimal(Array(1...32)))
+        #expect(read["seconds"] as? Int == 1_893_456_000 && read["nanoseconds"] as? Int == 5)
+        let fields = try #require(read["fields"] as? [String: Any])
+        #expect(fields.count == 13)
+        #expect(fields["event"] as? String == "break" && fields["outcome"] as? String == "outcome")
+        #expect(fields["name"] as? String == "oauth:sample" && fields["entry"] as? String == hexadecimal(Array(1...16)))
+        #expect(fields["via"] as? String == "forwarded" && fields["program"] as? [String] == ["/a", "[b]"])
+        #expect(fields["pid"] as? [String: Int] == ["id": -2] && fields["uid"] as? [String: Int] == ["id": 3])
+        #expect(
+            fields["unwritten"] as? [String: Int] == ["count": 4] && fields["torn"] as? [String: Int] == ["count": 5]
+        )
+        #expect(fields["oldest"] as? [String: Int] == ["count": 8])
+        #expect((fields["break"] as? [String: Any])?["reason"] as? String == "reason")
+        #expect((fields["acknowledged"] as? [String])?.count == 2)
+        var head = AuditHead()
+        (head.number, head.link, head.fileBytes, head.oldest) = (1, AuditLine.link(of: sealed), 1024, 2)
+        (head.unwritten, head.checkpoint, head.checkedAt) = (3, AuditCheckpoint(number: 4, link: Array(1...32)), 5)
+        let found = try self.read("audit.json", "head", input: plain(head.sealed(vault: vault, under: key)))
+        #expect(found["link"] as? String == hexadecimal(head.link) && found["file_bytes"] as? Int == 1024)
+        #expect(found["number"] as? Int == 1 && found["oldest"] as? Int == 2 && found["unwritten"] as? Int == 3)
+        #expect((found["checkpoint"] as? [String: Any])?["number"] as? Int == 4 && found["checked_at"] as? Int == 5)
+    }
+
     @Test func everyTagOfTheCodeIsInTheLayout() throws {
         let layout =
             try JSONSerialization.jsonObject(with: Data(home.read("\(Self.directory)/entry.json"))) as? [String: Any]
@@ -185,6 +229,8 @@ struct LayoutTests {
         summary.clientSecretExpiresAt = time
         summary.endpointReach = "endpoint_reach"
         summary.authorizations = 3
+        summary.confirmsUse = true
+        summary.programs = ["/program", "/other"]
         summary.journal = RefreshJournal(
             spent: Array(1...32),
             startedAt: time,
@@ -225,6 +271,7 @@ struct LayoutTests {
         #expect(fields["quirk"] as? [String] == ["quirk"] && fields["host"] as? [String] == ["host"])
         #expect(fields["login_option"] as? [String] == ["--device", "--port=1"])
         #expect(fields["authorizations"] as? Int == 3)
+        #expect(fields["confirms_use"] as? String == "" && fields["program"] as? [String] == ["/program", "/other"])
         #expect(fields["registered_scope"] as? [String] == ["registered_scope"])
         let journal = fields["journal"] as? [String: Any]
         #expect(journal?["spent"] as? String == hexadecimal(Array(1...32)))

@@ -14,6 +14,7 @@ struct SchemaTests {
         "key list": "key", "key add": "key", "key change": "key", "key remove": "key", "key rotate": "key",
         "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
         "doctor": "doctor", "destroy": "destroy", "discover": "discover", "agent install": "agent-install",
+        "audit": "audit", "edit": "show", "unlock": "unlock", "lock": "lock", "agent stop": "agent-stop",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -55,6 +56,8 @@ struct SchemaTests {
         // The two lines of a proxy, the documents of other tools and the output of other programs are theirs.
         var commands = try subcommands().filter { !["key", "agent", "proxy", "exec", "helper"].contains($0) }
         for group in ["key", "agent"] { commands += try subcommands(group).map { "\(group) \($0)" } }
+        // It runs until it is stopped.
+        commands.removeAll { $0 == "agent run" }
         #expect(Set(commands).union(["import --dry-run"]) == Set(Self.schemas.keys))
         for name in Self.schemas.values {
             #expect(FileManager.default.fileExists(atPath: "\(Self.directory)/\(name).schema.json"))
@@ -69,6 +72,9 @@ struct SchemaTests {
         )
         documents.append(try document("list"))
         documents.append(try document("set", "static:a", input: Array("sk-EXAMPLE".utf8)))
+        documents.append(try document("unlock", "--lifetime", "1h", "--idle", "10m"))
+        documents.append(try document("unlock"))
+        documents.append(try document("status"))
         documents.append(try document("rename", "static:a", "b"))
         documents.append(try document("token", "static:b"))
         documents.append(try document("show", "static:b", "--reveal"))
@@ -91,7 +97,14 @@ struct SchemaTests {
             documents.append(try document("show", name, "--reveal"))
         }
         documents.append(try document("token", "t"))
+        documents.append(
+            try document("edit", "t", "--confirm", "--program", "/usr/bin/env", "--meta", "a=b", "--host", "h.example")
+        )
+        #expect(try home.vault("token", "t", "--no-input").status == 10)
+        documents.append(try document("audit"))
         documents.append(try document("adopt", "t", "--yes"))
+        documents.append(try document("lock"))
+        documents.append(try document("agent stop"))
         documents.append(
             try document("export", home.path("b"), "--kdf", "interactive", "--backup-passphrase-file", backupPassphrase)
         )
@@ -135,6 +148,10 @@ struct SchemaTests {
         documents.append(try document("key remove", third))
         documents.append(try document("key rotate", "--yes", "--no-recovery-code"))
         documents.append(try document("doctor"))
+        let log = try home.auditLog()
+        try Data(home.read(log).dropLast(1024)).write(to: URL(filePath: log))
+        documents.append(try document("audit", "--since", "1d", status: 7))
+        documents.append(try document("audit", "--accept"))
         try FileManager.default.removeItem(atPath: home.path("key"))
         documents.append(try document("doctor", status: 3))
         documents.append(try document("status"))

@@ -31,6 +31,8 @@ struct SummaryCodingTests {
         entry.clientSecretExpiresAt = Timestamp(seconds: 1_900_000_000)
         entry.endpointReach = "world"
         entry.authorizations = 2
+        entry.confirmsUse = true
+        entry.programs = ["/usr/bin/git", "/opt/ü/a b"]
         entry.source = EntrySource(path: "/home/ü/a b", sha256: Array(0..<32), pointer: "/a~1b/0", format: "codex")
         entry.holds = [.accessToken, .secret]
         entry.metadata = ["a": "b", "": "", "ключ": "значение"]

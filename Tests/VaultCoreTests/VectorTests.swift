@@ -180,6 +180,16 @@ struct VectorMaker {
     }
 
     /// The header after a change, under the right MAC and digest.
+    /// One machine's place in the audit log.
+    private func auditRecord() throws -> StoredRecord {
+        let name = RecordName(audit: Array(1...16))
+        let binding = RecordBinding(vault: header.vault, entry: EntryID.random(), generation: 2, name: name)
+        let sealed = try AuditCheckpoint(number: 64, link: Array(1...32)).encoded.withUnsafeBytes {
+            try SealedRecord.seal(binding, summary: [], secret: $0, under: key)
+        }
+        return StoredRecord(id: key.recordID(name), generation: 2, sealed: sealed)
+    }
+
     private func authentic(_ change: (inout Header) throws -> Void) throws -> [UInt8] {
         var changed = header
         try change(&changed)
@@ -226,6 +236,17 @@ struct VectorMaker {
                         $0.unknownFields = SampleHeader.unknownFields
                         $0.minor = 9
                     }
+                )
+            ),
+            (
+                "ok-audit",
+                vector(
+                    "a key of the audit log, and what the store remembers of one",
+                    "ok",
+                    header: try authentic {
+                        $0.auditKey = try key.seal(audit: SharedSecret(try SecretBytes(random: 32)))
+                    },
+                    records: [first, second, try auditRecord()]
                 )
             ),
             ("ok-empty", vector("no records", "ok", records: [], entries: [:])),
@@ -311,6 +332,26 @@ struct VectorMaker {
                     "an old key that does not open",
                     header: try authentic {
                         $0.oldDataKey = [UInt8](repeating: 1, count: 72)
+                    }
+                )
+            ),
+            (
+                "header-audit-key-size",
+                vector(
+                    "an audit key that is too short",
+                    header: try authentic {
+                        $0.auditKey = [UInt8](repeating: 1, count: 71)
+                    }
+                )
+            ),
+            (
+                "header-audit-key-twice",
+                vector(
+                    "two audit keys",
+                    header: try authentic {
+                        let audit = SharedSecret(try SecretBytes(random: 32))
+                        $0.auditKey = try key.seal(audit: audit)
+                        $0.unknownFields = [Field(tag: 4, bytes: try key.seal(audit: audit))]
                     }
                 )
             ),

@@ -220,6 +220,16 @@ package final class Sandbox {
         return path
     }
 
+    /// The audit log of the only vault of this home.
+    package func auditLog() throws -> String {
+        let state = environment["XDG_STATE_HOME"] ?? path("state")
+        for name in try FileManager.default.contentsOfDirectory(atPath: "\(state)/vault") {
+            let log = "\(state)/vault/\(name)/audit.log"
+            if FileManager.default.fileExists(atPath: log) { return log }
+        }
+        throw Broken(what: "there is no audit log")
+    }
+
     /// The bytes of a file.
     package func read(_ path: String) throws -> [UInt8] {
         guard let data = FileManager.default.contents(atPath: path) else { throw Broken(what: "cannot read \(path)") }

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Many processes on one vault: no update is lost, no acknowledged write is gone, and no reader is told of damage."""
 
+import json
 import os
 import random
 import re
@@ -207,12 +208,43 @@ def readers(options, findings):
     return f"{reads * 3} commands that read beside {writes} writes and {whole} rotations in {seconds:.1f} s"
 
 
+def audit(options, findings):
+    """Commands that hand out at once: each has its line, and the chain is whole."""
+    crowd, times = (20, 50) if options.exhaustive else (20, 5)
+    begin = time.monotonic()
+    with Place(options.programs) as place:
+        place.make_vault()
+        for number in range(crowd):
+            place.must("set", f"static:own-{number}", stdin=b"value")
+
+        def ask(number):
+            for _ in range(times):
+                outcome = place.vault("token", f"static:own-{number}")
+                findings.expect(outcome.status == 0 and not outcome.err, f"token: {outcome}")
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(crowd)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        outcome = place.vault("audit", "--json")
+        findings.expect(outcome.status == 0, f"audit: {outcome}")
+        document = json.loads(outcome.out)
+        findings.expect(document["faults"] == [], f"faults: {document['faults']}")
+        numbers = [line["number"] for line in document["lines"]]
+        findings.expect(numbers == list(range(1, crowd * times + 1)), f"{len(numbers)} lines")
+        for number in range(crowd):
+            count = sum(1 for line in document["lines"] if line["name"] == f"static:own-{number}")
+            findings.expect(count == times, f"own-{number} has {count} lines")
+    return f"{crowd} callers x {times} hand-outs in {time.monotonic() - begin:.1f} s"
+
+
 def main():
     options = arguments("what", "--load", "--base")
     findings = Findings()
     if options.what == "updates":
         findings.finish(updates(options, findings, options.base))
-    findings.finish({"killed": killed, "readers": readers}[options.what](options, findings))
+    findings.finish({"killed": killed, "readers": readers, "audit": audit}[options.what](options, findings))
 
 
 main()

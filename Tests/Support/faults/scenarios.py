@@ -1,6 +1,7 @@
 """The commands that change something, and what may be true after each was cut short."""
 
 import glob
+import json
 import os
 
 from common import TOKENS
@@ -20,6 +21,8 @@ class Scenario:
     arguments = []
     stdin = b""
     has_vault = True
+    # Whether the command is done only when the vault itself is written; otherwise that is but the audit log's place.
+    writes_vault = True
     # Dumps that are neither old nor new but steps in between that the command may stop at.
     between = None
 
@@ -230,6 +233,8 @@ class KeyRotateAgain(KeyRotate):
 
 
 class Export(Scenario):
+    writes_vault = False
+
     def prepare(self, place):
         super().prepare(place)
         place.file("passphrase", PASSPHRASE)
@@ -259,6 +264,8 @@ class Export(Scenario):
 
 
 class Restore(Export):
+    writes_vault = True
+
     def prepare(self, place):
         super().prepare(place)
         place.must(*super().command(place))
@@ -282,10 +289,55 @@ class Restore(Export):
         return Scenario.again(self, place, old, new)
 
 
+class Token(Scenario):
+    """Handing out changes no entry; its line in the audit log is there or not, and the log is whole."""
+
+    arguments = ["token", "static:one"]
+    writes_vault = False
+    before = 0
+
+    def prepare(self, place):
+        super().prepare(place)
+        for _ in range(self.before):
+            place.must("token", "static:one")
+
+    def audit(self, place, *counts):
+        outcome = place.vault("audit", "--json")
+        if outcome.status != 0:
+            return f"audit: {outcome}"
+        document = json.loads(outcome.out)
+        if document["faults"] or len(document["lines"]) != document["sound_lines"]:
+            return f"audit: {document['faults']}"
+        if len(document["lines"]) not in counts:
+            return f"{len(document['lines'])} lines, expected one of {counts}"
+        return None
+
+    def problem(self, place, old, new, now):
+        if now != old:
+            return f"the entries are not what they were: {now!r}"
+        return self.audit(place, self.before, self.before + 1)
+
+    def completes(self, place, outcome, old, new, now):
+        return None if outcome.out == b"value-one\n" else f"the token is {outcome.out!r}"
+
+    def again(self, place, old, new):
+        outcome = place.vault(*self.command(place))
+        if outcome.status != 0 or outcome.err:
+            return f"run again: {outcome}"
+        return self.audit(place, self.before + 1, self.before + 2)
+
+
+class TokenAgain(Token):
+    """With a log that has lines already."""
+
+    before = 2
+
+
 SCENARIOS = {
     "init": Init, "set": Set, "replace": Replace, "import": Import, "import-remove": ImportRemove,
     "import-remove-shared": ImportRemoveShared, "remove": Remove, "rename": Rename, "key-add": KeyAdd,
     "key-rotate": KeyRotate, "key-rotate-again": KeyRotateAgain, "export": Export, "restore": Restore,
+    "token": Token, "token-again": TokenAgain,
 }
 
 
