@@ -76,6 +76,16 @@ enum Benchmarks {
         }
         report("\(entries): open", open)
         report("\(entries): get", get)
+        var lines: [Duration] = []
+        let caller = Caller(processID: 1, userID: 2, via: .command, programs: ["/usr/bin/git", "/usr/bin/bash"])
+        for index in 0..<300 {
+            let event = AuditEvent(.token, name: try EntryName(.oauth, "entry-\(index)"), caller: caller)
+            let start = ContinuousClock.now
+            let failure = await made.record(event)
+            lines.append(ContinuousClock.now - start)
+            precondition(failure == nil, "no line was written")
+        }
+        report("\(entries): line of the audit log", lines)
         var list: [Duration] = []
         for _ in 0..<3 {
             let start = ContinuousClock.now

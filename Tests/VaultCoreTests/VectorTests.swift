@@ -179,7 +179,6 @@ struct VectorMaker {
         )
     }
 
-    /// The header after a change, under the right MAC and digest.
     /// One machine's place in the audit log.
     private func auditRecord() throws -> StoredRecord {
         let name = RecordName(audit: Array(1...16))
@@ -190,6 +189,7 @@ struct VectorMaker {
         return StoredRecord(id: key.recordID(name), generation: 2, sealed: sealed)
     }
 
+    /// The header after a change, under the right MAC and digest.
     private func authentic(_ change: (inout Header) throws -> Void) throws -> [UInt8] {
         var changed = header
         try change(&changed)

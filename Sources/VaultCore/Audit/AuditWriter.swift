@@ -248,6 +248,12 @@ struct AuditWriter: ~Copyable {
         try writeHead()
     }
 
+    /// Makes the lines so far survive a power failure: what the store remembers must not be ahead of the log.
+    func synchronize() throws(FileError) {
+        try log?.synchronize()
+        try headFile?.synchronize()
+    }
+
     /// Notes hand-outs without a line that only the process that gave them knew of.
     mutating func add(unwritten count: UInt64) { head.unwritten += count }
 

@@ -89,6 +89,7 @@ extension Vault {
             writer.breakOff(expecting: remembered)
             try writer.appendBreak(at: clock.now)
         }
+        try writer.synchronize()
         let checkpoint = AuditCheckpoint(number: writer.head.number, link: writer.head.link)
         try await remember(checkpoint)
         try writer.remember(checkpoint, at: now)
