@@ -38,23 +38,36 @@ struct AgentInstallTests {
     }
 
     @Test func aPathOfAnyCharactersIsOneWord() throws {
-        let odd = #"o dd%h"q'$HOME\x ;"#
-        try home.makeDirectory("bin/\(odd)")
-        for file in ["vault", "vault-main"] {
-            let built = URL(filePath: Sandbox.program).deletingLastPathComponent().appending(path: file).path()
-            #expect(try home.run(["cp", built, home.path("bin/\(odd)/\(file)")]).status == 0)
-        }
-        let vault = home.path("v \(odd)")
+        let odd = "o dd%h$HOME ;"
+        let program = try copyOfVault("bin/\(odd)")
+        let vault = home.path(#"v\#(odd)"q'\x"#)
         let outcome = try home.run(
-            [home.path("bin/\(odd)/vault"), "--vault", vault, "agent", "install", "--unlock-at-login"]
+            [program, "--vault", vault, "agent", "install", "--unlock-at-login"]
         )
         #expect(outcome.status == 0, "\(outcome.notes)")
         // It looks for the program, so it has read its path as it is.
         #expect(try complaints() == "")
-        let shown = [home.path("bin/\(odd)/vault"), vault].map { word in
+        let shown = [program, vault].map { word in
             "\"" + word.map { #"\"$`"#.contains($0) ? "\\\($0)" : "\($0)" }.joined() + "\""
         }
         #expect(try commandLine() == "\(shown[0]) unlock --no-input --vault \(shown[1])")
+    }
+
+    @Test func aProgramThatSystemdWouldNotStartIsNamed() throws {
+        let program = try copyOfVault("o'dd")
+        let outcome = try home.run([program, "agent", "install"])
+        #expect(outcome.status == 78 && outcome.notes.contains("o'dd/vault"))
+        #expect(Sandbox.mode(home.path("config")) == 0)
+    }
+
+    /// The program, in another directory.
+    private func copyOfVault(_ directory: String) throws -> String {
+        try home.makeDirectory(directory)
+        for file in ["vault", "vault-main"] {
+            let built = URL(filePath: Sandbox.program).deletingLastPathComponent().appending(path: file).path()
+            #expect(try home.run(["cp", built, home.path("\(directory)/\(file)")]).status == 0)
+        }
+        return home.path("\(directory)/vault")
     }
 
     /// The command line of the unit that unlocks, as systemd has read it: words with other than plain characters are
@@ -85,7 +98,7 @@ struct AgentInstallTests {
         #expect(refused.status == 3 && refused.notes.contains("--yes"))
         #expect(try FileManager.default.contentsOfDirectory(atPath: directory) == ["vault-agent.service"])
         #expect(try String(decoding: home.read(own), as: UTF8.self).contains("/bin/true"))
-        let typed = try home.vault(typing: [("which differ?", "n")], "agent", "install")
+        let typed = try home.vault(typing: [("which differ?", "n\n")], "agent", "install")
         #expect(typed.status == 3 && typed.missing.isEmpty)
         #expect(try home.vault("agent", "install", "--yes").status == 0)
         #expect(try complaints() == "")

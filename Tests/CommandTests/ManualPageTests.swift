@@ -26,7 +26,7 @@ struct ManualPageTests {
         #expect(commands.count > 10 && found == (commands + ["vault.1"]).sorted())
         for page in found {
             #expect(Sandbox.mode("\(pages)/\(page)") & 0o7777 == 0o644)
-            let outcome = try home.run(["groff", "-man", "-ww", "-Tutf8", "\(pages)/\(page)"])
+            let outcome = try home.run(["groff", "-man", "-ww", "-Tutf8", "-P-cbou", "\(pages)/\(page)"])
             #expect(outcome.status == 0 && outcome.notes == "", "\(page): \(outcome.notes)")
             for name in ["NAME", "SYNOPSIS", "EXIT STATUS", "ENVIRONMENT", "FILES"] {
                 #expect(outcome.text.contains(name), "\(page): \(name)")
@@ -59,7 +59,7 @@ struct ManualPageTests {
         let file = try home.fixture("gemini/oauth_creds.json", to: "x/.gemini/oauth_creds.json")
         #expect(try home.vault("import", file, "--name", "gem", "--yes").status == 0)
         #expect(try offered("vault token ") == ["gem", "static:alpha", "static:beta"])
-        #expect(try offered("vault --vault \(home.directory) show g") == ["gem"])
+        #expect(try offered("vault show --vault \(home.directory) g") == ["gem"])
         #expect(try offered("vault show oauth:g").contains { $0 == "oauth:gem" || $0 == "gem" })
         #expect(try offered("vault token --vault \(home.path("none")) ") == [])
         // Locked: nobody is asked, and nothing is offered.

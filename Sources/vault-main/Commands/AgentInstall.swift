@@ -198,6 +198,17 @@ struct AgentInstall: AsyncParsableCommand {
                 hint: "install it: make install"
             )
         }
+        // systemd refuses them in the path of a program, escaped or not; it takes them in arguments.
+        let refused = found.unicodeScalars.contains {
+            #"\"'"#.unicodeScalars.contains($0) || $0.properties.generalCategory == .control
+        }
+        guard !refused else {
+            throw VaultError(
+                .configuration,
+                "systemd starts no program whose path has quotes, backslashes or control characters: \(found)",
+                hint: "install it elsewhere: make install PREFIX=DIR"
+            )
+        }
         return found
     }
 
