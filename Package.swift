@@ -165,7 +165,8 @@ let package = Package(
         .executableTarget(
             name: "vault-keyring",
             dependencies: [
-                "KeyringProtocol", "DBusValues",
+                "KeyringProtocol",
+                .target(name: "DBusValues", condition: .when(traits: ["SecretService"])),
                 .target(name: "CLibSecret", condition: .when(traits: ["SecretService"])),
             ],
             swiftSettings: strict
@@ -173,7 +174,9 @@ let package = Package(
         .executableTarget(
             name: "vault-desktop",
             dependencies: [
-                "KeyringProtocol", "DBusValues", .target(name: "CGio", condition: .when(traits: ["Desktop"])),
+                "KeyringProtocol",
+                .target(name: "DBusValues", condition: .when(traits: ["Desktop"])),
+                .target(name: "CGio", condition: .when(traits: ["Desktop"])),
             ],
             swiftSettings: strict
         ),
