@@ -29,6 +29,10 @@ struct GitHelper: AsyncParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var global: GlobalOptions
 
+    /// The user names that go with a token of OAuth, whoever it is of, by provider: these take no other.
+    private static let usernames = ["github": "x-access-token", "gitlab": "oauth2", "bitbucket": "x-token-auth"]
+    private static let forges = ["github.com": "github", "gitlab.com": "gitlab", "bitbucket.org": "bitbucket"]
+
     func validate() throws {
         if global.json { throw ValidationError("git reads lines; leave out --json") }
         if name == nil, !hosts.isEmpty { throw ValidationError("--host goes with --name") }
@@ -85,9 +89,8 @@ struct GitHelper: AsyncParsableCommand {
         if let wanted = asked["username"], let fixed, wanted != fixed {
             return context.note("\(entry.name) is for the user \(fixed), and git asks for \(wanted)")
         }
-        // A token says by itself whose it is. GitHub wants this name beside one of an app, and takes any beside others.
-        let usual = host.url.host == "github.com" ? "x-access-token" : entry.account ?? "oauth2"
-        let username = asked["username"] ?? fixed ?? usual
+        let provider = Self.forges[host.url.host] ?? entry.provider ?? ""
+        let username = asked["username"] ?? fixed ?? Self.usernames[provider] ?? entry.account ?? "oauth2"
         let token = try await broker.token(for: entry.name, TokenRequirements(began: ProcessTimes.began), .accessToken)
         try token.requireUnbound(entry.name)
         for note in token.notes { context.note(note) }

@@ -140,7 +140,8 @@ def strangers():
         repository(home, git)
         forge, other = Forge(home, server), Forge(home, server)
         home.logged_in("forge", server)
-        home.describe("forge", "host=" + forge.host, "host=git.example.com", "host=github.com", "host=*.example.net")
+        home.describe("forge", "host=" + forge.host, "host=git.example.com", "host=github.com", "host=gitlab.com",
+                      "host=bitbucket.org", "host=*.example.net")
         git.helper(f"http://{forge.host}")
         git.helper(f"http://{other.host}")
         outcome = git.run("ls-remote", other.url)
@@ -157,8 +158,9 @@ def strangers():
                             "capability[]=authtype", "unheard=of", "")
             expect(f"{host} is the entry's", f"password={token}\n" in outcome.out and "username=" in outcome.out
                    and re.search(r"^password_expiry_utc=\d{10}$", outcome.out, re.M), outcome)
-        outcome = asked("protocol=https", "host=github.com")
-        expect("GitHub's user name", outcome.out.startswith("username=x-access-token\n"), outcome)
+        for host, name in (("github.com", "x-access-token"), ("gitlab.com", "oauth2"), ("bitbucket.org", "x-token-auth")):
+            outcome = asked("protocol=https", "host=" + host)
+            expect(f"the user name of {host}", outcome.out.startswith(f"username={name}\n"), outcome)
         outcome = asked("protocol=https", "host=github.com", "username=me")
         expect("a user name that git was given", outcome.out.startswith("username=me\n"), outcome)
         for host in ("git.example.com.evil.org", "evilgit.example.com", "git.example.com:8443", "git.example.com.",
