@@ -73,7 +73,12 @@ int vault_forbid_dumps(void) {
 
 void vault_forbid_backtraces(void) {
     static const int crashes[] = {SIGQUIT, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
-    for (unsigned index = 0; index < sizeof crashes / sizeof *crashes; index++) signal(crashes[index], SIG_DFL);
+    for (unsigned index = 0; index < sizeof crashes / sizeof *crashes; index++) {
+        struct sigaction action;
+        // What whoever started this ignores (a shell SIGQUIT, for what runs in the background) stays ignored.
+        if (sigaction(crashes[index], NULL, &action) == 0 && action.sa_handler == SIG_IGN) continue;
+        signal(crashes[index], SIG_DFL);
+    }
 }
 
 int vault_try_lock_range(int descriptor, int64_t offset, int64_t length) {
