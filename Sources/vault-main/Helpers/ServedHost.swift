@@ -55,7 +55,7 @@ extension VaultBroker {
             return .failure(
                 NoEntry(
                     reason: allowed.isEmpty
-                        ? "\(name) does not say for which hosts it is; --host \(host.url.authority) says so"
+                        ? "\(name) does not say for which hosts it is; vault edit \(name) --host \(host.url.authority) says so"
                         : "\(name) is for \(allowed), and \(host.url.authority) is none of them"
                 )
             )
