@@ -248,7 +248,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LoginTests",
-            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring", "vault-test-worker"],
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-keyring"],
             swiftSettings: strict
         ),
         .testTarget(

@@ -17,8 +17,6 @@ internal import VaultCrypto
 ///     vault-test-worker rotate                    make new data keys until killed or the input ends
 ///     vault-test-worker watch NAME…               list and read those entries until the input ends
 ///     vault-test-worker hold NAME                 keep the entry's secrets until a line of input
-///     vault-test-worker describe NAME host=H… KEY=VALUE…
-///                                                 add hosts and other facts to an entry
 ///     vault-test-worker tokens NAME               ask a broker for a token at each line of input (`Tokens.swift`)
 @main
 enum Worker {
@@ -33,9 +31,8 @@ enum Worker {
             case "rotate": try await rotate()
             case "watch": try await watch(arguments.dropFirst().map { try EntryName(parsing: $0) })
             case "hold": try await hold(try EntryName(parsing: arguments[1]))
-            case "describe": try await describe(try EntryName(parsing: arguments[1]), arguments.dropFirst(2))
             case "tokens": try await tokens(try EntryName(parsing: arguments[1]))
-            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|describe|tokens")
+            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|tokens")
             }
         } catch let error as VaultError {
             say("error \(error.code.exitStatus) \(error.message)")
@@ -170,17 +167,6 @@ enum Worker {
         secrets.removeAll()
         say("released")
         _ = readLine()
-    }
-
-    private static func describe(_ name: EntryName, _ facts: ArraySlice<String>) async throws {
-        _ = try await open().update(name) { (summary, _) throws(VaultError) in
-            for fact in facts {
-                let parts = fact.split(separator: "=", maxSplits: 1).map(String.init)
-                guard parts.count == 2 else { throw VaultError(.usage, "\(fact) is no KEY=VALUE") }
-                if parts[0] == "host" { summary.hosts.append(parts[1]) } else { summary.metadata[parts[0]] = parts[1] }
-            }
-        }
-        say("described \(name)")
     }
 
     private static func release(_ entry: consuming OpenedEntry) throws {

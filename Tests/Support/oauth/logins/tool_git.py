@@ -106,7 +106,7 @@ def clones():
         expect("without a helper git is refused", git.run("ls-remote", forge.url).status != 0)
         git.helper(f"http://{forge.host}", "--name", "forge")
         outcome = git.run("ls-remote", forge.url)
-        expect("an entry that names no host is given to none", outcome.status != 0 and "--host " + forge.host in outcome.err
+        expect("an entry that names no host is given to none", outcome.status != 0 and "vault edit oauth:forge --host " + forge.host in outcome.err
                and not forge.presented, outcome, forge.presented)
         home.describe("forge", "host=" + forge.host)
         outcome = git.run("clone", "-q", forge.url, "copy")
