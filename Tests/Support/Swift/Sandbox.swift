@@ -64,7 +64,11 @@ package final class Sandbox {
         }
     }
 
-    deinit { try? FileManager.default.removeItem(atPath: root) }
+    deinit {
+        // An agent outlives the commands that use it, and would outlive its home.
+        if FileManager.default.fileExists(atPath: path("run/vault/agent.sock")) { _ = try? vault("agent", "stop") }
+        try? FileManager.default.removeItem(atPath: root)
+    }
 
     /// The keyring's bus.
     package func keyring() throws -> PrivateBus {
