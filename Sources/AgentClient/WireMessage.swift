@@ -39,8 +39,8 @@ package struct WireValue: Sendable {
         guard kind == .object else { return [] }
         return children.map { child in
             let node = message.tree.nodes[Int(child)]
-            let name = message.bytes(Int(node.keyStart)..<Int(node.keyEnd))
-            return (name.text ?? "", WireValue(message: message, index: child))
+            let name = message.string(Int(node.keyStart)..<Int(node.keyEnd))
+            return (name, WireValue(message: message, index: child))
         }
     }
 
@@ -48,7 +48,9 @@ package struct WireValue: Sendable {
     package subscript(_ name: String) -> WireValue? { members.first { $0.name == name }?.value }
 
     /// The string, or `nil` where it is none.
-    package var string: String? { secret?.text }
+    package var string: String? {
+        kind == .string ? message.string(Int(node.start)..<Int(node.end)) : nil
+    }
 
     /// The string in memory that is wiped.
     package var secret: SecretText? {
@@ -87,6 +89,16 @@ package struct WireValue: Sendable {
 }
 
 extension WireMessage {
+    /// The value of a string that is no secret, escapes resolved.
+    fileprivate func string(_ range: Range<Int>) -> String {
+        text.withUnsafeBytes { bytes in
+            var decoded: [UInt8] = []
+            decoded.reserveCapacity(range.count)
+            JSONText.decode(range, of: bytes) { decoded.append($0) }
+            return String(decoding: decoded, as: UTF8.self)
+        }
+    }
+
     /// The value of a string, escapes resolved.
     fileprivate func bytes(_ range: Range<Int>) -> SecretText {
         text.withUnsafeBytes { bytes in

@@ -2,7 +2,8 @@ internal import Glibc
 
 /// A secret on its way out of the vault or into it, in memory that is wiped when the last owner lets go of it.
 ///
-/// Inside the vault secrets live in memory of libsodium's; whoever only asks the agent has no need of libsodium.
+/// Inside the vault secrets live in memory of libsodium's; whoever only asks the agent has no need of libsodium. Here too
+/// the memory is pages of its own: locked where the system allows it, and in no core dump.
 package final class SecretText: @unchecked Sendable, CustomStringConvertible, CustomReflectable {
     // @unchecked: the memory is written before the initialiser returns, and never after.
     private let memory: UnsafeMutableRawBufferPointer
@@ -12,9 +13,13 @@ package final class SecretText: @unchecked Sendable, CustomStringConvertible, Cu
         count: Int,
         _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        memory = .allocate(byteCount: max(count, 1), alignment: 16)
         self.count = count
-        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        // Zeroes, in whole pages (mmap(2), madvise(2), mlock(2)).
+        let base = mmap(nil, max(count, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        guard let base, base != MAP_FAILED else { preconditionFailure("VaultAPI: no memory for a secret") }
+        _ = madvise(base, max(count, 1), Int32(MADV_DONTDUMP))
+        _ = mlock(base, count)
+        memory = UnsafeMutableRawBufferPointer(start: base, count: max(count, 1))
         try fill(UnsafeMutableRawBufferPointer(rebasing: memory[..<count]))
     }
 
@@ -24,8 +29,9 @@ package final class SecretText: @unchecked Sendable, CustomStringConvertible, Cu
     }
 
     deinit {
-        if let base = memory.baseAddress { explicit_bzero(base, memory.count) }
-        memory.deallocate()
+        guard let base = memory.baseAddress else { return }
+        explicit_bzero(base, memory.count)
+        munmap(base, memory.count)
     }
 
     /// The number of bytes.

@@ -13,8 +13,15 @@ struct ConnectionOptions: ParsableArguments {
 
 extension Context {
     /// How requests are sent.
-    func http(_ options: ConnectionOptions?) throws(VaultError) -> any HTTPExchange {
-        try AsyncHTTPExchange(environment: environment, caFile: options?.caFile)
+    func http(_ options: ConnectionOptions) throws(VaultError) -> any HTTPExchange {
+        try AsyncHTTPExchange(environment: environment, caFile: options.caFile)
+    }
+
+    /// How requests are sent; without options, what is wrong with a proxy or certificates fails a request, not a command
+    /// that sends none.
+    private func exchange(_ options: ConnectionOptions?) throws(VaultError) -> any HTTPExchange {
+        guard let options else { return Credentials.exchange(environment) }
+        return try http(options)
     }
 
     /// The way into the vault: through the agent where it has the vault open, and otherwise through a slot.
@@ -45,7 +52,7 @@ extension Context {
     ) throws(VaultError) -> LocalBroker {
         LocalBroker(
             vault,
-            http: try http(options),
+            http: try exchange(options),
             secondOwner: .sourceFile,
             caller: .own(via: .command),
             gate: gate ?? self.gate
