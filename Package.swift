@@ -140,7 +140,8 @@ let package = Package(
         .target(
             name: "VaultAgent",
             dependencies: [
-                "AgentClient", "CredentialVault", "DesktopSession", "OAuthFlows", "PrivateFiles", "Providers", "TokenBroker",
+                "AgentClient", "CredentialVault", "DesktopSession", "OAuthFlows", "PrivateFiles", "Providers",
+                "TokenBroker",
                 "VaultAPI", "VaultCore", "VaultCrypto", "JSONSyntax", "CVaultSystem",
             ],
             swiftSettings: strict

@@ -97,7 +97,8 @@ package enum AgentFailure: Error, Sendable {
     package var error: VaultError {
         switch self {
         case .absent: VaultError(.unavailable, sentence, hint: "vault unlock starts one")
-        case .silent: VaultError(.unavailable, sentence, hint: "vault agent stop ends it; vault unlock starts another")
+        case .silent:
+            VaultError(.unavailable, sentence, hint: "if it hangs, end it with kill; vault unlock starts another")
         case .foreign: VaultError(.unsafe, sentence, hint: "look at who made it; VAULT_AGENT_SOCK names another")
         case .otherVersion: VaultError(.unavailable, sentence, hint: "vault agent stop, and then vault unlock")
         }

@@ -8,7 +8,8 @@ extension Credentials {
         var variables: [String: String] = [:]
         for name in [
             "HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "VAULT_DIR",
-            "VAULT_PROFILE", "VAULT_CONFIG_DIR", "VAULT_AGENT_SOCK", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
+            "VAULT_PROFILE", "VAULT_CONFIG_DIR", "VAULT_AGENT_SOCK", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY",
+            "no_proxy", "NO_PROXY",
         ] {
             if let value = getenv(name) { variables[name] = String(cString: value) }
         }

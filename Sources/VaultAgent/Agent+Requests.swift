@@ -56,7 +56,8 @@ extension Agent {
                 AgentProtocol.failure(id, AgentProtocol.ErrorCode.invalidParams, "params is no object")
             )
         }
-        guard params["protocol"]?.integer == AgentProtocol.version else {
+        // Whoever speaks another version must be able to end this agent all the same.
+        guard params["protocol"]?.integer == AgentProtocol.version || method == "stop" else {
             return .reply(
                 AgentProtocol.failure(
                     id,

@@ -43,7 +43,9 @@ package actor Agent {
     func gate(of held: HeldVault) -> HandOutGate {
         HandOutGate { [confirm, weak held] name, caller throws(VaultError) in
             guard let held else { throw HeldVault.locked("the vault") }
-            try await held.answer { () async throws(VaultError) in try await confirm(name, caller) }
+            try await held.answer(name, caller.processID) { () async throws(VaultError) in
+                try await confirm(name, caller)
+            }
         }
     }
 
@@ -64,7 +66,9 @@ package actor Agent {
         let old = held.updateValue(new, forKey: vault.id)
         refreshing.removeValue(forKey: vault.id)?.cancel()
         if new.settings.refreshUnusedFor > .zero {
-            refreshing[vault.id] = Task { [clock, notices] in await BackgroundRefresh(of: new, clock: clock, notices: notices).run() }
+            refreshing[vault.id] = Task { [clock, notices] in
+                await BackgroundRefresh(of: new, clock: clock, notices: notices).run()
+            }
         }
         watchDeadlines()
         await old?.drain()
@@ -170,7 +174,9 @@ struct UnlockRequest: Sendable {
             runtimeBase: path("runtime_base")
         )
         do throws(CryptoError) {
-            key = SharedSecret(try bytes.withUnsafeBytes { (bytes) throws(CryptoError) in try SecretBytes(copying: bytes) })
+            key = SharedSecret(
+                try bytes.withUnsafeBytes { (bytes) throws(CryptoError) in try SecretBytes(copying: bytes) }
+            )
         } catch {
             throw VaultError(.unavailable, error.message)
         }

@@ -26,6 +26,8 @@ final class AgentConnection: @unchecked Sendable {
     private var asked: ContinuousClock.Instant?
     private var output: [SecretText] = []
     private var written = 0
+    /// Whether the last line to be sent is the answer.
+    private var isAnswered = false
     private(set) var lastActive = ContinuousClock.now
 
     init(_ socket: Int32, _ requester: Requester, _ listener: AgentListener) {
@@ -123,13 +125,15 @@ final class AgentConnection: @unchecked Sendable {
 
     // MARK: - Out
 
-    /// Sends a line; an answer lets the client ask again.
+    /// Sends a line; once an answer is sent whole, the client may ask again.
+    ///
+    /// Not before: who asks and never reads would have its answers pile up here.
     func send(_ line: SecretText, isAnswer: Bool = true) {
         guard !isClosed else { return }
         lastActive = .now
+        isAnswered = isAnswer
         output.append(line)
         write()
-        if isAnswer, !isClosed { goOn() }
     }
 
     private func write() {
@@ -152,6 +156,10 @@ final class AgentConnection: @unchecked Sendable {
         }
         writing?.cancel()
         writing = nil
+        if isAnswered {
+            isAnswered = false
+            goOn()
+        }
     }
 
     private func writeLater() {

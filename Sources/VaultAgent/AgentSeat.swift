@@ -56,7 +56,11 @@ package final class AgentSeat: Sendable {
         var status = stat()
         if lstat(path, &status) == 0 {
             guard status.st_mode & S_IFMT == S_IFSOCK, status.st_uid == geteuid() else {
-                throw VaultError(.unsafe, "\(path) is there and is no socket of this user's", hint: "look at it, and remove it")
+                throw VaultError(
+                    .unsafe,
+                    "\(path) is there and is no socket of this user's",
+                    hint: "look at it, and remove it"
+                )
             }
             unlink(path)
         }

@@ -32,6 +32,12 @@ final class HeldVault: Sendable {
         /// Confirmations that a person has been asked for.
         var questions: [Int: CheckedContinuation<Result<Void, VaultError>, Never>] = [:]
         var lastQuestion = 0
+        var refusals: [Use: (error: VaultError, at: UInt64)] = [:]
+    }
+
+    private struct Use: Hashable {
+        let name: EntryName
+        let process: Int32
     }
 
     init(_ broker: LocalBroker, settings: AgentSettings, clock: VaultClock) {
@@ -101,8 +107,34 @@ final class HeldVault: Sendable {
         await broker?.vault.flushAudit()
     }
 
+    /// How long a refusal stands for the process that was refused, in milliseconds.
+    ///
+    /// The front of `vault` becomes the whole command to say what was wrong, and that asks again.
+    private static let refusalStands: UInt64 = 5_000
+
     /// What a person answers, or that the vault is locked, whichever comes first.
+    ///
+    /// - Parameter process: Who asked; refused once, it is refused for a few seconds without another question.
     func answer(
+        _ name: EntryName,
+        _ process: Int32,
+        _ ask: @escaping @Sendable () async throws(VaultError) -> Void
+    ) async throws(VaultError) {
+        let (asked, now) = (Use(name: name, process: process), clock.bootTime)
+        let refusal = state.withLock { state -> VaultError? in
+            state.refusals = state.refusals.filter { now < $0.value.at + Self.refusalStands }
+            return state.refusals[asked]?.error
+        }
+        if let refusal { throw refusal }
+        do {
+            try await answer(ask)
+        } catch {
+            state.withLock { $0.refusals[asked] = (error, clock.bootTime) }
+            throw error
+        }
+    }
+
+    private func answer(
         _ ask: @escaping @Sendable () async throws(VaultError) -> Void
     ) async throws(VaultError) {
         let number = state.withLock { state in

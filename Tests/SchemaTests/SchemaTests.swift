@@ -178,4 +178,45 @@ struct SchemaTests {
         for document in wrong { #expect(try complaints([["wrong", name, document]]).count == 1) }
         #expect(try complaints([["none", "none.schema.json", good]]).count == 1)
     }
+
+    @Test func theAgentSpeaksAsItsSchemaSays() throws {
+        try #require(
+            home.vault("init", "--key", "key-file:" + home.path("key"), "--no-recovery-code").status == 0
+        )
+        try #require(home.vault("unlock").status == 0)
+        try #require(home.vault("set", "static:a", input: Array("sk-EXAMPLE".utf8)).status == 0)
+        let file = try home.write("t.json", #"{"access_token": "AT-EXAMPLE", "expiry": "2099-01-01T00:00:00.5Z"}"#)
+        try #require(home.vault("import", file, "--name", "t", "--yes").status == 0)
+        let calls: [(String, [String: Any])] = [
+            ("status", [:]), ("token", ["name": "static:a"]), ("token", ["name": "t", "min_valid": 60]),
+            ("authorization", ["name": "t", "method": "GET", "url": "https://api.example/"]), ("list", [:]),
+            ("show", ["name": "t"]), ("put", ["name": "static:b", "secret_base64": "c2s="]),
+            ("rename", ["name": "static:b", "to": "static:c"]), ("remove", ["name": "static:c"]),
+            ("adopt", ["name": "t"]), ("logout", ["name": "t"]), ("lock", [:]), ("stop", [:]),
+        ]
+        let requests = calls.map { method, params -> [String: Any] in
+            let all = params.merging(["protocol": 1, "vault": home.directory]) { $1 }
+            return ["jsonrpc": "2.0", "id": 1, "method": method, "params": all]
+        }
+        let lines = try requests.map { String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self) }
+        let refused = [#"{"jsonrpc":"2.0","id":"a","method":"none","params":{"protocol":1}}"#, "[]", "{"]
+        let socket = home.path("run/vault/agent.sock")
+        let asked = refused + lines
+        let answers = try home.run(
+            [Sandbox.supportFile("agent/ask.py"), socket],
+            input: Array(asked.map { $0 + "\n" }.joined().utf8)
+        )
+        try #require(answers.status == 0 && answers.lines.count == asked.count, "\(answers.notes)")
+        let given = try answers.lines.map { line in
+            try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+        }
+        var documents = given.map { ["an answer", "agent.schema.json", $0] as [Any] }
+        documents += requests.map { ["a request", "agent.schema.json", $0] as [Any] }
+        for (call, answer) in zip(calls, given.dropFirst(refused.count)) {
+            let result = try #require(answer["result"], "\(call.0): \(answer)")
+            documents.append([call.0, "agent.schema.json#/$defs/result_\(call.0)", result])
+        }
+        #expect(try complaints(documents) == [])
+        #expect(given.prefix(refused.count).allSatisfy { $0["error"] != nil })
+    }
 }

@@ -51,6 +51,7 @@ struct UserUnit {
                 UMask=0077
                 # What is in its memory goes neither into a core file nor to a swap device.
                 LimitCORE=0
+                SuccessExitStatus=143
                 MemorySwapMax=0
                 NoNewPrivileges=yes
                 MemoryDenyWriteExecute=yes

@@ -34,7 +34,7 @@ struct AgentRun: AsyncParsableCommand {
     )
     var forward: [String] = []
 
-    @Option(help: ArgumentHelp("Where the second socket is, instead of forward.sock beside the first.", valueName: "path"))
+    @Option(help: ArgumentHelp("Where the second socket is, if not beside the first.", valueName: "path"))
     var forwardSocket: String?
 
     @Option(help: .hidden)

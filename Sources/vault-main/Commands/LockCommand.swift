@@ -21,8 +21,7 @@ struct LockCommand: AsyncParsableCommand {
         // Nobody there, nobody has a key.
         let locked = try await context.askAgent("lock", which)?["locked"]?.strings ?? []
         if context.json { return try Output.print(.object([("locked", .strings(locked))])) }
-        context.note(
-            locked.isEmpty ? "no agent holds the key; there was nothing to lock" : "\(locked.joined(separator: ", ")) is locked"
-        )
+        guard !locked.isEmpty else { return context.note("no agent holds the key; there was nothing to lock") }
+        for directory in locked { context.note("\(directory) is locked") }
     }
 }
