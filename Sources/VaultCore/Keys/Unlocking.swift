@@ -160,7 +160,7 @@ struct Unlocking {
         }
         let desktop = kinds.contains(.secretService) ? "unlock the keyring on the desktop, or " : ""
         let secret = typed == [.recoveryCode] ? "the recovery code" : "a passphrase or recovery code"
-        return "\(desktop)run vault in a terminal or with --passphrase-file FILE to give \(secret)"
+        return "\(desktop)vault unlock in a terminal, or --passphrase-file FILE, takes \(secret)"
     }
 
     private static func unique(_ sentences: [String]) -> [String] {
