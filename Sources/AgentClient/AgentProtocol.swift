@@ -7,8 +7,8 @@ package enum AgentProtocol {
     /// The version of the protocol; a request names it, and an agent that does not speak it says so.
     package static let version: Int64 = 1
 
-    /// The longest request: the largest static secret, every byte of it escaped, and its frame.
-    package static let longestRequest = 8 << 20
+    /// The longest request: the largest static secret in base64, and its frame.
+    package static let longestRequest = 2 << 20
 
     /// The longest answer a client takes: a list of a hundred thousand entries.
     package static let longestAnswer = 256 << 20

@@ -27,7 +27,7 @@ package struct HandOutGate: Sendable {
     /// - Throws: `.unsafe` where programs are named and the caller is none of them; `.locked` where nobody confirmed.
     package func admit(_ entry: EntrySummary, to caller: Caller, in vault: Vault) async throws(VaultError) {
         guard entry.programs.isEmpty || caller.programs.contains(where: entry.programs.contains) else {
-            let asked = caller.programs.first ?? "a program that is gone"
+            let asked = caller.tool ?? "a program that is gone"
             await deny(entry, "not a named program", to: caller, in: vault)
             throw VaultError(
                 .unsafe,

@@ -136,6 +136,9 @@ extension Agent {
         guard forwarding.names.contains(name) else {
             throw VaultError(.unsafe, "\(name) is not among the entries that this socket gives out")
         }
+        guard params["part"] == nil || params["part"]?.string == TokenPart.accessToken.rawValue else {
+            throw VaultError(.unsafe, "this socket gives out access tokens, and nothing else")
+        }
         return try await perform(.token, params, requester, in: forwarding.vault)
     }
 
@@ -153,12 +156,13 @@ extension Agent {
         let gate = gate(of: held)
         do {
             let result = try await held.use { (broker) async throws(VaultError) in
-                try await Self.perform(verb, params, broker.handing(to: caller, gate: gate), held)
+                let view = broker.handing(to: caller, gate: gate)
+                return try await Self.perform(verb, params, view, held, isForwarded: requester.forwarding != nil)
             }
-            if verb == .token || verb == .authorization { await notices.settled(params["name"]?.string) }
+            if verb == .token || verb == .authorization { await notices.settled(params["name"]?.string, held.id) }
             return result
         } catch {
-            if error.code == .loginRequired { await notices.needed(params["name"]?.string, error, held.settings) }
+            if error.code == .loginRequired { await notices.needed(params["name"]?.string, held.id, error, held.settings) }
             // Left with an old key, there is nothing more to be done with it.
             if error.isKeyChanged { await lockChanged(held) }
             throw error
@@ -169,16 +173,26 @@ extension Agent {
         _ verb: Verb,
         _ params: WireValue,
         _ broker: any VaultBroker,
-        _ held: HeldVault
+        _ held: HeldVault,
+        isForwarded: Bool
     ) async throws(VaultError) -> [(String, WireContent)] {
         func name(_ member: String = "name") throws(VaultError) -> EntryName {
             try EntryName(parsing: try params.text(member))
         }
         switch verb {
         case .token:
-            let part = params["part"]?.string.flatMap { TokenPart(rawValue: $0) } ?? .accessToken
+            let word = params["part"]?.string ?? TokenPart.accessToken.rawValue
+            guard let part = TokenPart(rawValue: word) else {
+                throw VaultError(.usage, "there is no part of that name; there are access_token and id_token")
+            }
             let asked = try name()
-            let token = try await broker.token(for: asked, TokenRequirements(params), part)
+            var requirements = TokenRequirements(params)
+            if isForwarded {
+                // Another machine is not to decide when a refresh token is spent.
+                requirements = TokenRequirements()
+                requirements.minimumValiditySeconds = params["min_valid"]?.integer ?? 0
+            }
+            let token = try await broker.token(for: asked, requirements, part)
             held.handedOut(asked)
             return token.content
         case .authorization:

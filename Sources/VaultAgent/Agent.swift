@@ -16,8 +16,11 @@ package actor Agent {
     let clock: VaultClock
     let notices: LoginNotices
     private let confirm: Confirmation
+    private let dismiss: @Sendable () -> Void
     private var held: [VaultID: HeldVault] = [:]
     private var refreshing: [VaultID: Task<Void, Never>] = [:]
+    /// Vaults that nobody can use any more, and whose key goes when the last use has ended.
+    private var draining: [ObjectIdentifier: (vault: HeldVault, end: Task<Void, Never>)] = [:]
     private var watch: Task<Void, Never>?
 
     /// Asks a person whether a caller may use an entry now.
@@ -27,16 +30,19 @@ package actor Agent {
     ///   - version: As `vault --version` prints it.
     ///   - notices: Told when only a person can help.
     ///   - confirm: Asks for the use of entries that want it.
+    ///   - dismiss: Takes back what is being asked.
     package init(
         version: String,
         clock: VaultClock = VaultClock(),
         notices: LoginNotices,
-        confirm: @escaping Confirmation
+        confirm: @escaping Confirmation,
+        dismiss: @escaping @Sendable () -> Void = {}
     ) {
         self.version = version
         self.clock = clock
         self.notices = notices
         self.confirm = confirm
+        self.dismiss = dismiss
     }
 
     /// The gate in front of one vault: a question ends when the vault is locked.
@@ -71,7 +77,7 @@ package actor Agent {
             }
         }
         watchDeadlines()
-        await old?.drain()
+        if let old { await go(of: [old]) }
         return new.status
     }
 
@@ -81,13 +87,17 @@ package actor Agent {
     @discardableResult
     package func lock(_ which: String? = nil) async -> [String] {
         let chosen = held.values.filter { which == nil || $0.isCalled(which ?? "") }
+        // Those of which somebody else is about to let go count too: their keys are not gone yet.
+        let leaving = draining.values.map(\.vault).filter { which == nil || $0.isCalled(which ?? "") }
         await go(of: chosen)
-        return chosen.map(\.directory).sorted()
+        for vault in leaving { await draining[ObjectIdentifier(vault)]?.end.value }
+        return Set((chosen + leaving).map(\.directory)).sorted()
     }
 
     /// Locks what wants to be locked on that occasion.
     package func lock(on occasion: @Sendable (AgentSettings) -> Bool) async {
         await go(of: held.values.filter { occasion($0.settings) })
+        for (vault, end) in draining.values where occasion(vault.settings) { await end.value }
     }
 
     private func go(of vaults: [HeldVault]) async {
@@ -95,12 +105,26 @@ package actor Agent {
             held[vault.id] = nil
             refreshing.removeValue(forKey: vault.id)?.cancel()
         }
-        for vault in vaults { await vault.drain() }
+        if !vaults.isEmpty { dismiss() }
+        for vault in vaults {
+            let id = ObjectIdentifier(vault)
+            guard draining[id] == nil else { continue }
+            draining[id] = (vault, Task { await vault.drain() })
+        }
+        for vault in vaults {
+            await draining[ObjectIdentifier(vault)]?.end.value
+            draining[ObjectIdentifier(vault)] = nil
+        }
     }
 
     /// The vault of that directory or UUID.
     func holding(_ which: String) throws(VaultError) -> HeldVault {
         guard let vault = held.values.first(where: { $0.isCalled(which) }), !vault.isDue else {
+            throw HeldVault.locked(which)
+        }
+        guard vault.isInPlace else {
+            // Destroyed, or another one was put there: the key is of no use, and the other one's is not here.
+            Task { await go(of: [vault]) }
             throw HeldVault.locked(which)
         }
         return vault
@@ -114,7 +138,7 @@ package actor Agent {
             version: version,
             processID: getpid(),
             holds: which.map { (try? holding($0)) != nil },
-            vaults: held.values.filter { !$0.isDue }.map(\.status).sorted { $0.directory < $1.directory }
+            vaults: held.values.filter { !$0.isDue && $0.isInPlace }.map(\.status).sorted { $0.directory < $1.directory }
         )
     }
 

@@ -9,7 +9,9 @@ internal import VaultAPI
 final class AgentConnection: @unchecked Sendable {
     // @unchecked: used on the listener's queue alone.
 
-    private static let pieceSize = 8192
+    private static let pieceSize = 32_768
+    /// How many pieces are read before the others have their turn.
+    private static let piecesInTurn = 4
 
     let requester: Requester
     private let socket: Int32
@@ -21,7 +23,10 @@ final class AgentConnection: @unchecked Sendable {
 
     /// What has come of the next request.
     private var pieces: [SecretText] = []
-    private var size = 0
+    /// How many bytes of it there are.
+    private(set) var size = 0 {
+        didSet { listener.unfinishedBytes += size - oldValue }
+    }
     /// When the request that is being worked on came.
     private var asked: ContinuousClock.Instant?
     private var output: [SecretText] = []
@@ -56,6 +61,7 @@ final class AgentConnection: @unchecked Sendable {
         if !isReading { reading.resume() }
         reading.cancel()
         pieces = []
+        size = 0
         output = []
         listener.forget(self)
     }
@@ -74,7 +80,8 @@ final class AgentConnection: @unchecked Sendable {
     // MARK: - In
 
     private func receive() {
-        while !isClosed, asked == nil {
+        // What is left has the source fire again.
+        for _ in 0..<Self.piecesInTurn where !isClosed && asked == nil {
             var count = 0
             let piece = SecretText(count: Self.pieceSize) { count = recv(socket, $0.baseAddress, $0.count, 0) }
             guard count > 0 else {
@@ -91,7 +98,7 @@ final class AgentConnection: @unchecked Sendable {
         pieces.append(piece.slice(0..<(end ?? count)))
         size += end ?? count
         guard size <= AgentProtocol.longestRequest else { return hangUp() }
-        guard let end else { return }
+        guard let end else { return listener.boundUnfinished() }
         let line = SecretText.joining(pieces, count: size)
         let rest = piece.slice(end + 1..<count)
         pieces = rest.count > 0 ? [rest] : []
@@ -130,7 +137,8 @@ final class AgentConnection: @unchecked Sendable {
     /// Not before: who asks and never reads would have its answers pile up here.
     func send(_ line: SecretText, isAnswer: Bool = true) {
         guard !isClosed else { return }
-        lastActive = .now
+        // Who takes nothing is stalled, however much there is for it.
+        if output.isEmpty { lastActive = .now }
         isAnswered = isAnswer
         output.append(line)
         write()

@@ -13,6 +13,8 @@ package final class AgentListener: @unchecked Sendable {
 
     /// How many connections there are at most; beyond that the one that has been idle longest makes room.
     static let mostConnections = 2048
+    /// How much of requests without an end is held for all clients together.
+    static let mostUnfinishedBytes = 16 << 20
     /// A client that has asked nothing for so long is hung up on.
     static let longestIdle = Duration.seconds(20)
     /// A client that takes nothing of its answer for so long is hung up on.
@@ -22,39 +24,52 @@ package final class AgentListener: @unchecked Sendable {
     private let agent: Agent
     private let onStop: @Sendable () -> Void
     private var sources: [any DispatchSourceProtocol] = []
+    /// Of the socket that the agent made by itself.
+    private var own: (any DispatchSourceProtocol)?
     private var connections: [ObjectIdentifier: AgentConnection] = [:]
     private var mostAtOnce = mostConnections
+    /// What has come of requests whose end has not.
+    var unfinishedBytes = 0
     private var timer: (any DispatchSourceTimer)?
 
     /// - Parameter onStop: Called when a client has told the agent to stop and has its answer.
     package init(_ agent: Agent, onStop: @escaping @Sendable () -> Void) {
         self.agent = agent
         self.onStop = onStop
-    }
-
-    /// Listens at a socket that is bound and listening already.
-    package func listen(_ socket: Int32, forwarding: Forwarding? = nil) {
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
             limit.rlim_cur = min(limit.rlim_max, 8192)
             _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             mostAtOnce = max(16, min(Self.mostConnections, Int(clamping: limit.rlim_cur) - 128))
         }
+    }
+
+    /// Listens at a socket that is bound and listening already.
+    package func listen(_ socket: Int32, forwarding: Forwarding? = nil) {
+        queue.sync { sources.append(source(socket, forwarding)) }
+    }
+
+    /// Listens at the agent's own new socket, and at its last one no more; on the queue.
+    func listenOnly(at socket: Int32) {
+        own?.cancel()
+        own = source(socket, nil)
+    }
+
+    private func source(_ socket: Int32, _ forwarding: Forwarding?) -> any DispatchSourceProtocol {
         _ = fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK)
-        queue.sync {
-            let source = DispatchSource.makeReadSource(fileDescriptor: socket, queue: queue)
-            source.setEventHandler { [self] in accept(socket, forwarding) }
-            source.setCancelHandler { close(socket) }
-            source.resume()
-            sources.append(source)
-        }
+        let source = DispatchSource.makeReadSource(fileDescriptor: socket, queue: queue)
+        source.setEventHandler { [self] in accept(socket, forwarding) }
+        source.setCancelHandler { close(socket) }
+        source.resume()
+        return source
     }
 
     /// Accepts nobody any more and hangs up.
     package func stop() {
         queue.sync {
             for source in sources { source.cancel() }
-            sources = []
+            own?.cancel()
+            (sources, own) = ([], nil)
             for connection in connections.values { connection.hangUp() }
         }
     }
@@ -95,12 +110,21 @@ package final class AgentListener: @unchecked Sendable {
         }
     }
 
-    /// Hangs up on whoever has been idle longest; `false` if everybody waits for an answer.
+    /// Hangs up on those who have been idle longest; `false` if everybody waits for an answer.
+    ///
+    /// On many at once: to look through all of them for each newcomer would keep everybody waiting.
     private func makeRoom() -> Bool {
-        let idle = connections.values.filter(\.isIdle).min { $0.lastActive < $1.lastActive }
-        guard let idle else { return false }
-        idle.hangUp()
-        return true
+        let idle = connections.values.filter(\.isIdle).sorted { $0.lastActive < $1.lastActive }
+        for connection in idle.prefix(max(1, mostAtOnce / 16)) { connection.hangUp() }
+        return !idle.isEmpty
+    }
+
+    /// Hangs up on whoever has sent most of a request without its end, where all of them together are too much.
+    func boundUnfinished() {
+        while unfinishedBytes > Self.mostUnfinishedBytes {
+            guard let largest = connections.values.filter(\.isIdle).max(by: { $0.size < $1.size }) else { return }
+            largest.hangUp()
+        }
     }
 
     func forget(_ connection: AgentConnection) {

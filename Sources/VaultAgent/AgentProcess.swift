@@ -2,6 +2,7 @@ internal import AgentClient
 internal import CVaultSystem
 @preconcurrency internal import Dispatch
 internal import Glibc
+internal import Synchronization
 package import VaultAPI
 
 /// An agent at work: its socket, its listener, and what ends it.
@@ -13,7 +14,8 @@ package final class AgentProcess: @unchecked Sendable {
     private let listener: AgentListener
     private let ended: AsyncStream<Void>
     private let end: AsyncStream<Void>.Continuation
-    private var identity: SocketIdentity?
+    private var identity: FileIdentity?
+    private let forwarded = Mutex<[(path: String, identity: FileIdentity)]>([])
     private var watching: (any DispatchSourceTimer)?
 
     /// - Parameter sockets: Listening sockets that were handed over; without any the agent makes its own.
@@ -25,8 +27,9 @@ package final class AgentProcess: @unchecked Sendable {
         self.end = end
         listener = AgentListener(agent) { end.finish() }
         if sockets.isEmpty {
-            listener.listen(try seat.makeSocket())
-            identity = SocketIdentity(seat.path)
+            let socket = try seat.makeSocket()
+            listener.queue.sync { listener.listenOnly(at: socket) }
+            identity = FileIdentity(seat.path)
             keepSocket()
         }
         for socket in sockets { listener.listen(socket) }
@@ -35,6 +38,7 @@ package final class AgentProcess: @unchecked Sendable {
     /// Listens at a second socket, which gives out no more than `forwarding` says.
     package func forward(_ forwarding: Forwarding, at path: String) throws(VaultError) {
         listener.listen(try AgentSeat.makeSocket(path), forwarding: forwarding)
+        if let identity = FileIdentity(path) { forwarded.withLock { $0.append((path, identity)) } }
     }
 
     /// Waits until a client tells the agent to stop, or `stop` does; then everything is locked.
@@ -42,7 +46,8 @@ package final class AgentProcess: @unchecked Sendable {
         for await _ in ended {}
         listener.stop()
         await agent.lock()
-        if identity != nil, SocketIdentity(seat.path) == identity { seat.clear() }
+        if identity != nil, FileIdentity(seat.path) == identity { seat.clear() }
+        for (path, identity) in forwarded.withLock({ $0 }) where FileIdentity(path) == identity { unlink(path) }
     }
 
     /// Ends `run`.
@@ -54,10 +59,12 @@ package final class AgentProcess: @unchecked Sendable {
         let timer = DispatchSource.makeTimerSource(queue: listener.queue)
         timer.schedule(deadline: .now() + 1, repeating: 1, leeway: .milliseconds(500))
         timer.setEventHandler { [self] in
-            guard SocketIdentity(seat.path) != identity, let socket = try? seat.makeSocket() else { return }
-            identity = SocketIdentity(seat.path)
-            // `listen` waits for the queue that this runs on.
-            DispatchQueue.global().async { self.listener.listen(socket) }
+            guard FileIdentity(seat.path) != identity else { return }
+            // Another agent in this place would fight for the socket with this one.
+            guard seat.keep() else { return stop() }
+            guard let socket = try? seat.makeSocket() else { return }
+            identity = FileIdentity(seat.path)
+            listener.listenOnly(at: socket)
         }
         timer.resume()
         watching = timer

@@ -2,6 +2,7 @@ internal import AgentClient
 internal import CVaultSystem
 internal import Glibc
 internal import PrivateFiles
+internal import Synchronization
 package import VaultAPI
 
 /// The one place of the user's agent: a socket, and a lock that says whose it is.
@@ -10,25 +11,47 @@ package import VaultAPI
 /// is; a file with a process id would not say that.
 package final class AgentSeat: Sendable {
     package let path: String
-    private let lock: Int32
+    /// Descriptors that hold the lock; more than one where its file was taken away and made anew.
+    private let locks: Mutex<[Int32]>
 
     private init(path: String, lock: Int32) {
         self.path = path
-        self.lock = lock
+        locks = Mutex([lock])
     }
 
-    deinit { close(lock) }
+    deinit { locks.withLock { $0.forEach { close($0) } } }
 
     /// Takes the place.
     ///
     /// - Throws: `.failed` if another agent has it; `.unsafe` if the directory is not the user's alone.
     package static func take(_ path: String) throws(VaultError) -> AgentSeat {
+        guard let lock = try lock(path) else {
+            throw VaultError(
+                .failed,
+                "another agent runs already at \(path)",
+                hint: "vault status shows it; vault agent stop ends it"
+            )
+        }
+        return AgentSeat(path: path, lock: lock)
+    }
+
+    /// Whether the place is this agent's still; a lock file that somebody has removed is made anew.
+    func keep() -> Bool {
+        let held = locks.withLock { locks in locks.compactMap { FileIdentity($0) } }
+        if let there = FileIdentity(path + ".lock"), held.contains(there) { return true }
+        guard let lock = try? Self.lock(path) else { return false }
+        locks.withLock { $0.append(lock) }
+        return true
+    }
+
+    /// A descriptor that holds the lock; `nil` if another one does.
+    private static func lock(_ path: String) throws(VaultError) -> Int32? {
         let directory = PrivateFiles.parentDirectory(of: path)
         do throws(FileError) {
             try PrivateFiles.makeDirectory(directory)
             try PrivateFiles.requireDirectory(directory)
         } catch {
-            throw VaultError(.unsafe, error.message, hint: error.hint)
+            throw VaultError(.unsafe, "the agent's directory \(directory): \(error.message)", hint: error.hint)
         }
         let file = path + ".lock"
         let lock = vault_open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
@@ -37,13 +60,9 @@ package final class AgentSeat: Sendable {
         }
         guard vault_try_lock_range(lock, 0, 1) == 0 else {
             close(lock)
-            throw VaultError(
-                .failed,
-                "another agent runs already at \(path)",
-                hint: "vault status shows it; vault agent stop ends it"
-            )
+            return nil
         }
-        return AgentSeat(path: path, lock: lock)
+        return lock
     }
 
     /// A new listening socket at the path, mode 0600.
@@ -69,11 +88,9 @@ package final class AgentSeat: Sendable {
         }
         let socket = Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard socket >= 0 else { throw failure("make a socket", path) }
-        // The mode is given by the umask at the moment of bind: there is no moment at which others could connect.
-        let mask = umask(0o177)
-        let bound = address.with { Glibc.bind(socket, $0, $1) }
-        umask(mask)
-        guard bound == 0, Glibc.listen(socket, 4096) == 0 else {
+        // unix(7): on Linux the file gets the mode that the socket has; there is no moment at which others could connect.
+        fchmod(socket, 0o600)
+        guard address.with({ Glibc.bind(socket, $0, $1) }) == 0, Glibc.listen(socket, 4096) == 0 else {
             let error = failure("listen at", path)
             close(socket)
             throw error
@@ -89,15 +106,25 @@ package final class AgentSeat: Sendable {
     }
 }
 
-/// Which file stands at a path.
-package struct SocketIdentity: Equatable, Sendable {
+/// Which file stands at a path, or is open.
+struct FileIdentity: Equatable, Sendable {
     private let device: UInt64
     private let inode: UInt64
 
     /// `nil` where nothing is there.
-    package init?(_ path: String) {
+    init?(_ path: String) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    init?(_ descriptor: Int32) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    private init(_ status: stat) {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)
     }

@@ -16,6 +16,7 @@ final class HeldVault: Sendable {
     let settings: AgentSettings
     let unlockedAt: Timestamp
     private let clock: VaultClock
+    private let store: FileIdentity?
     private let state: Mutex<State>
 
     private struct State {
@@ -45,6 +46,7 @@ final class HeldVault: Sendable {
         directory = broker.vault.location.directory
         self.settings = settings
         self.clock = clock
+        store = FileIdentity(Self.store(in: directory))
         unlockedAt = clock.now
         let boot = clock.bootTime
         state = Mutex(
@@ -155,6 +157,11 @@ final class HeldVault: Sendable {
         }
         try answer.get()
     }
+
+    private static func store(in directory: String) -> String { directory + "/vault.sqlite" }
+
+    /// Whether the vault that was unlocked lies where it lay then.
+    var isInPlace: Bool { FileIdentity(Self.store(in: directory)) == store }
 
     /// Remembers that a token of the entry was handed out.
     func handedOut(_ name: EntryName) {

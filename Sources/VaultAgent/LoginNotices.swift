@@ -8,7 +8,12 @@ internal import VaultAPI
 package actor LoginNotices {
     private let desktop: DesktopSession?
     private let environment: [String: String]
-    private var told: Set<EntryName> = []
+    private var told: Set<Occasion> = []
+
+    private struct Occasion: Hashable {
+        let vault: VaultID
+        let name: EntryName
+    }
 
     /// - Parameter environment: What the user's command sees.
     package init(_ desktop: DesktopSession?, environment: [String: String]) {
@@ -16,8 +21,8 @@ package actor LoginNotices {
         self.environment = environment
     }
 
-    func needed(_ name: String?, _ error: VaultError, _ settings: AgentSettings) {
-        guard let name = Self.entry(name), told.insert(name).inserted else { return }
+    func needed(_ name: String?, _ vault: VaultID, _ error: VaultError, _ settings: AgentSettings) {
+        guard let name = Self.entry(name), told.insert(Occasion(vault: vault, name: name)).inserted else { return }
         if settings.notifies {
             desktop?.notify(
                 id: name.description,
@@ -28,9 +33,9 @@ package actor LoginNotices {
         if let command = settings.loginNeededCommand { run(command, name) }
     }
 
-    func settled(_ name: String?) {
+    func settled(_ name: String?, _ vault: VaultID) {
         guard let name = Self.entry(name) else { return }
-        told.remove(name)
+        told.remove(Occasion(vault: vault, name: name))
     }
 
     private static func entry(_ name: String?) -> EntryName? { name.flatMap { try? EntryName(parsing: $0) } }

@@ -102,8 +102,7 @@ struct AgentStarter {
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         let words = ["vault", "agent", "run", "--ready-descriptor", "3"]
         var arguments = words.map { strdup($0) } + [nil]
-        // What opens this vault is no affair of the agent's.
-        let variables = context.environment.filter { !$0.key.hasPrefix("VAULT_PASSPHRASE") }
+        let variables = context.environment.filter { Self.isForAgent($0.key) }
         var environment = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { (arguments + environment).forEach { free($0) } }
         var process = pid_t()
@@ -114,6 +113,18 @@ struct AgentStarter {
         }
         let sentence = readLine(ends[0])
         return sentence == "ready" ? nil : sentence
+    }
+
+    /// Whether the agent, and the programs it starts for a person, have a use for the variable.
+    ///
+    /// It lives for long, and many keep secrets in the environment of a shell.
+    private static func isForAgent(_ name: String) -> Bool {
+        let names = [
+            "HOME", "USER", "LOGNAME", "PATH", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "DISPLAY", "WAYLAND_DISPLAY",
+            "XAUTHORITY", "GNUPGHOME", "VAULT_ASKPASS", "SSH_ASKPASS", "VAULT_AGENT_SOCK", "VAULT_DIR", "VAULT_PROFILE",
+            "VAULT_CONFIG_DIR", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "SWIFT_BACKTRACE",
+        ]
+        return names.contains(name) || ["LC_", "XDG_", "DBUS_"].contains { name.hasPrefix($0) }
     }
 
     /// The first line that comes within five seconds.

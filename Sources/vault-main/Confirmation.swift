@@ -1,4 +1,3 @@
-@preconcurrency internal import Dispatch
 internal import Synchronization
 internal import TokenBroker
 internal import VaultAPI
@@ -20,34 +19,6 @@ extension Context {
         }
     }
 
-    /// Asks by a program on the desktop, for the agent, which has no terminal.
-    var confirmationByProgram: HandOutGate.Confirmation {
-        { [environment] name, caller throws(VaultError) in
-            let refusal = VaultError(
-                .locked,
-                "each use of \(name) is to be confirmed, and there is nobody to ask",
-                hint: "set VAULT_ASKPASS for the agent, or DISPLAY where pinentry is installed; "
-                    + "vault edit \(name) --no-confirm ends that"
-            )
-            guard let askpass = Askpass(environment: environment) else { throw refusal }
-            let program = caller.programs.first.map { ", asked for by \($0)" } ?? ""
-            let question = "Use \(name)\(Diagnostics.oneLine(program))?"
-            let answer = await withCheckedContinuation { continuation in
-                // A program that waits for a person has a thread of its own.
-                DispatchQueue(label: "vault.confirmation").async {
-                    do throws(VaultError) {
-                        continuation.resume(returning: Result<Void, VaultError>.success(try askpass.confirm(question)))
-                    } catch {
-                        continuation.resume(returning: .failure(error))
-                    }
-                }
-            }
-            if case .failure = answer {
-                throw VaultError(.locked, "the use of \(name) was not confirmed", hint: "run it again, and confirm it")
-            }
-        }
-    }
-
     private func confirmUse(of name: EntryName, by caller: Caller) throws(VaultError) {
         guard !noInput, let terminal = Terminal() else {
             throw VaultError(
@@ -57,7 +28,7 @@ extension Context {
             )
         }
         defer { terminal.close() }
-        let program = caller.programs.first.map { ", asked for by \($0)" } ?? ""
+        let program = caller.tool.map { ", asked for by \($0)" } ?? ""
         guard terminal.confirm("Use \(name)\(Diagnostics.oneLine(program))?") else {
             throw VaultError(.locked, "the use of \(name) was not confirmed", hint: "run it again, and answer with y")
         }

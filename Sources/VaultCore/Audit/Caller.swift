@@ -24,6 +24,12 @@ package struct Caller: Hashable, Sendable {
     /// may not be read.
     package let programs: [String]
 
+    /// The program that wants the secret: the nearest that is not `vault` itself, which only fetches it.
+    package var tool: String? {
+        let own = ["vault", "vault-main", "[vault]", "[vault-main]"]
+        return programs.first { !own.contains($0.split(separator: "/").last.map(String.init) ?? "") } ?? programs.first
+    }
+
     package init(processID: Int32, userID: UInt32, via: Via, programs: [String]) {
         self.processID = processID
         self.userID = userID

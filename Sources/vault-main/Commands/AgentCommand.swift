@@ -54,10 +54,12 @@ struct AgentRun: AsyncParsableCommand {
             guard chdir("/") == 0 else { throw VaultError(.failed, "there is no way to /") }
         }
         let desktop = DesktopSession(environment: context.environment)
+        let questions = ConfirmationProgram(environment: context.environment)
         let agent = Agent(
             version: Version.text,
             notices: LoginNotices(desktop, environment: context.environment),
-            confirm: context.confirmationByProgram
+            confirm: { name, caller throws(VaultError) in try await questions.ask(name, caller) },
+            dismiss: { questions.dismiss() }
         )
         let process: AgentProcess
         do throws(VaultError) {

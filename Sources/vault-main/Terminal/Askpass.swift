@@ -46,19 +46,24 @@ struct Askpass {
 
     /// Asks a question that is answered with yes or no.
     ///
-    /// - Throws: `.locked` for no, and for a question that is dismissed.
-    func confirm(_ question: String) throws(VaultError) {
+    /// - Parameter started: Told the number of the program that asks.
+    /// - Throws: `.locked` for no, for a question that is dismissed, and for a program that does not say yes.
+    func confirm(_ question: String, started: (pid_t) -> Void) throws(VaultError) {
         switch program {
         case .askpass(let path):
             // As ssh-agent does: such programs show two buttons, and end with a status instead of printing anything.
-            _ = try run(path, arguments: [question], input: "", more: ["SSH_ASKPASS_PROMPT": "confirm"])
+            let more = ["SSH_ASKPASS_PROMPT": "confirm"]
+            _ = try run(path, arguments: [question], input: "", more: more, started: started)
         case .pinentry(let path):
-            let escaped = Self.escaped(question)
-            let output = try run(path, arguments: [], input: "SETTIMEOUT 60\nSETDESC \(escaped)\nCONFIRM\nBYE\n")
-            let isRefused = output.withUnsafeBytes { bytes in
-                bytes.split(separator: 10).contains { $0.starts(with: Array("ERR ".utf8)) }
+            let input = "SETTIMEOUT 60\nSETDESC \(Self.escaped(question))\nCONFIRM\nBYE\n"
+            let output = try run(path, arguments: [], input: input, started: started)
+            // One for the greeting and one for each of three commands: a program that dies has not said yes.
+            let (agreed, refused) = output.withUnsafeBytes { bytes in
+                let lines = bytes.split(separator: 10)
+                let agreed = lines.count { $0.elementsEqual("OK".utf8) || $0.starts(with: "OK ".utf8) }
+                return (agreed, lines.contains { $0.starts(with: "ERR".utf8) })
             }
-            guard !isRefused else { throw VaultError(.locked, "the question was dismissed") }
+            guard agreed >= 4, !refused else { throw VaultError(.locked, "the question was dismissed") }
         }
     }
 
@@ -109,7 +114,8 @@ struct Askpass {
         _ path: String,
         arguments: [String],
         input: String,
-        more: [String: String] = [:]
+        more: [String: String] = [:],
+        started: (pid_t) -> Void = { _ in }
     ) throws(VaultError) -> SecretBytes {
         var toChild: [Int32] = [-1, -1]
         var fromChild: [Int32] = [-1, -1]
@@ -131,8 +137,18 @@ struct Askpass {
         }
         variables += more.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { variables.forEach { free($0) } }
+        // The threads of a pool block all signals; a program that sets itself a deadline needs its alarm.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var (none, all) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid: pid_t = 0
-        let spawned = posix_spawn(&pid, path, &actions, nil, &argv, &variables)
+        let spawned = posix_spawn(&pid, path, &actions, &attributes, &argv, &variables)
         close(toChild[0])
         close(fromChild[1])
         guard spawned == 0 else {
@@ -140,12 +156,20 @@ struct Askpass {
             close(fromChild[0])
             throw VaultError(.locked, "cannot start \(path): \(String(cString: strerror(spawned)))")
         }
+        started(pid)
         var input = input
         input.withUTF8 { _ = try? Output.write(UnsafeRawBufferPointer($0), to: toChild[1]) }
         close(toChild[1])
         defer { close(fromChild[0]) }
-        let output = try SecretInput.readAll(fromChild[0], limit: 8192, "the answer of \(path)")
         var status: Int32 = 0
+        let output: SecretBytes
+        do {
+            output = try SecretInput.readAll(fromChild[0], limit: 8192, "the answer of \(path)")
+        } catch {
+            kill(pid, SIGTERM)
+            while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+            throw error
+        }
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
         guard status == 0 else { throw VaultError(.locked, "\(path) gave no passphrase") }
         return output
