@@ -37,6 +37,8 @@ extension EntrySummary {
             ("client_secret_expires_at", .time(clientSecretExpiresAt)),
             ("endpoint_reach", .optional(endpointReach)),
             ("authorizations", .number(Int64(authorizations))),
+            ("confirms_use", .bool(confirmsUse)),
+            ("programs", .strings(programs)),
             ("refresh_pending_since", .time(journal?.startedAt)),
             ("refreshed_at", .time(refreshedAt)),
             ("refresh_failure", refreshFailure.map(\.content) ?? .null),
@@ -90,6 +92,8 @@ extension EntrySummary {
         clientSecretExpiresAt = fields["client_secret_expires_at"]?.time
         endpointReach = text("endpoint_reach")
         authorizations = UInt8(clamping: fields["authorizations"]?.integer ?? 0)
+        confirmsUse = fields["confirms_use"]?.bool ?? false
+        programs = words("programs")
         journal = fields["refresh_pending_since"]?.time.map { started in
             RefreshJournal(
                 spent: [UInt8](repeating: 0, count: 32),
