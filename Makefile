@@ -20,9 +20,11 @@ test:
 	@.ci/setup test
 	$(SWIFT) build --build-tests
 	@# What hangs many processes on one vault, or watches a deadline, runs without the rest beside it.
-	$(SWIFT) test --skip-build --skip FaultTests --skip StandInTests --skip RefreshTests
+	$(SWIFT) test --skip-build --skip FaultTests --skip StandInTests --skip RefreshTests \
+	    --skip AgentTests.ProcessTests
 	$(SWIFT) test --skip-build --filter FaultTests --filter StandInTests
 	$(SWIFT) test --skip-build --filter RefreshTests
+	$(SWIFT) test --skip-build --filter AgentTests.ProcessTests
 
 # The same tests with every kill point and the full number of writers: an hour or more.
 stress:

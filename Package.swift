@@ -243,6 +243,15 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "AgentTests",
+            dependencies: [
+                "TestSupport", "AgentClient", "VaultAgent", "CredentialVault", "TokenBroker", "OAuthFlows", "Providers",
+                "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "PrivateFiles", "JSONSyntax", "vault",
+                "vault-main", "vault-keyring", "vault-test-worker", "vault-test-injector",
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "DesktopTests",
             dependencies: ["TestSupport", "DesktopSession", "vault-desktop"],
             swiftSettings: strict

@@ -67,12 +67,16 @@ package actor Agent {
             clock: clock,
             secondOwner: .sourceFile
         )
-        let new = HeldVault(broker, settings: request.settings, clock: clock)
+        return await hold(HeldVault(broker, settings: request.settings, clock: clock))
+    }
+
+    /// Hands out from a vault that is open, from now on.
+    func hold(_ new: HeldVault) async -> HeldVaultStatus {
         // Somebody may have unlocked it meanwhile: the last one's limits count.
-        let old = held.updateValue(new, forKey: vault.id)
-        refreshing.removeValue(forKey: vault.id)?.cancel()
+        let old = held.updateValue(new, forKey: new.id)
+        refreshing.removeValue(forKey: new.id)?.cancel()
         if new.settings.refreshUnusedFor > .zero {
-            refreshing[vault.id] = Task { [clock, notices] in
+            refreshing[new.id] = Task { [clock, notices] in
                 await BackgroundRefresh(of: new, clock: clock, notices: notices).run()
             }
         }
