@@ -33,13 +33,7 @@ extension LocalBroker {
         let token = try await ungatedToken(for: name, need) { (entry) throws(VaultError) in
             try await handOut.admit(entry, in: vault)
         }
-        guard token.summary.tokenType != "DPoP" else {
-            throw VaultError(
-                .unsafe,
-                "\(token.summary.name) is bound to a key that does not leave the vault: its token alone is worth nothing",
-                hint: "ask for the authorization of one request; on the command line: vault token --dpop METHOD URL"
-            )
-        }
+        guard token.summary.tokenType != "DPoP" else { throw .bound(token.summary.name) }
         let access = try token.accessToken()
         _ = await handOut.record(name.kind == .static ? .secret : .token, of: token.summary, in: vault)
         return access
