@@ -34,7 +34,9 @@ enum AgentAnswer: Sendable {
 
 extension Agent {
     /// Answers one line.
-    func answer(_ line: SecretText, from requester: Requester) async -> AgentAnswer {
+    ///
+    /// It is parsed outside the actor: a large one keeps nobody waiting who asks for something small.
+    nonisolated func answer(_ line: SecretText, from requester: Requester) async -> AgentAnswer {
         guard let message = try? WireMessage(line, nodeLimit: 1000) else {
             return .reply(
                 AgentProtocol.failure(.null, AgentProtocol.ErrorCode.parse, "the line is no well-formed JSON")
