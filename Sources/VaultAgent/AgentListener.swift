@@ -91,7 +91,8 @@ package final class AgentListener: @unchecked Sendable {
         for _ in 0..<256 {
             let client = vault_accept(socket)
             guard client >= 0 else {
-                if [-EMFILE, -ENFILE].contains(client), makeRoom() { continue }
+                // Descriptors are closed later on this queue, which comes here again while somebody knocks.
+                if [-EMFILE, -ENFILE].contains(client) { _ = makeRoom() }
                 return
             }
             guard let peer = AgentSocket.Peer(client), peer.userID == geteuid() else {
