@@ -36,9 +36,8 @@ struct AnswerFuzzTests {
             key.withUnsafeBytes { Data($0).base64EncodedString() }
         }
         let vault = "\"\(fixture.location.directory)\""
-        let end = ContinuousClock.now + .seconds(2)
         var (count, results) = (0, 0)
-        while ContinuousClock.now < end {
+        while count < 150 {
             var line = Self.line(vault, &random)
             if random.next() % 3 == 0 { Self.damage(&line, &random) }
             let asked = SecretText(count: line.count) { $0.copyBytes(from: line) }
@@ -63,7 +62,7 @@ struct AnswerFuzzTests {
             try await fixture.unlock()
         }
         print("seed \(seed): \(count) lines, \(results) results")
-        #expect(count > 100 && results > 5 && results < count)
+        #expect(results > 5 && results < count)
     }
 
     private static func line(_ vault: String, _ random: inout Random) -> [UInt8] {

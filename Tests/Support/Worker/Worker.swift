@@ -17,6 +17,7 @@ internal import VaultCrypto
 ///     vault-test-worker rotate                    make new data keys until killed or the input ends
 ///     vault-test-worker watch NAME…               list and read those entries until the input ends
 ///     vault-test-worker hold NAME                 keep the entry's secrets until a line of input
+///     vault-test-worker data-key                  print the vault's data key in hexadecimal
 ///     vault-test-worker tokens NAME               ask a broker for a token at each line of input (`Tokens.swift`)
 @main
 enum Worker {
@@ -31,8 +32,9 @@ enum Worker {
             case "rotate": try await rotate()
             case "watch": try await watch(arguments.dropFirst().map { try EntryName(parsing: $0) })
             case "hold": try await hold(try EntryName(parsing: arguments[1]))
+            case "data-key": say(hexadecimal(try await open().withDataKey { $0.withUnsafeBytes { Array($0) } }))
             case "tokens": try await tokens(try EntryName(parsing: arguments[1]))
-            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|tokens")
+            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|data-key|tokens")
             }
         } catch let error as VaultError {
             say("error \(error.code.exitStatus) \(error.message)")
