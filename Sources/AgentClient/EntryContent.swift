@@ -44,8 +44,6 @@ extension EntrySummary {
             ("refresh_failure", refreshFailure.map(\.content) ?? .null),
             ("source", source.map(\.content) ?? .null),
             ("holds", .strings(holds.map(\.word).sorted())),
-            ("confirms_use", .bool(confirmsUse)),
-            ("programs", .strings(programs)),
             ("metadata", .object(metadata.sorted { $0.key < $1.key }.map { ($0.key, .string($0.value)) })),
         ])
     }
@@ -106,8 +104,6 @@ extension EntrySummary {
         refreshFailure = fields["refresh_failure"].flatMap { RefreshFailure($0) }
         source = fields["source"].flatMap { EntrySource($0) }
         holds = Set(words("holds").compactMap { word in SecretField.allCases.first { $0.word == word } })
-        confirmsUse = fields["confirms_use"]?.bool ?? false
-        programs = words("programs")
         metadata = Dictionary((fields["metadata"]?.members ?? []).map { ($0.name, $0.value.string ?? "") }) { $1 }
     }
 }

@@ -129,7 +129,7 @@ static void gate_handler(int number) {
         for (unsigned index = 0; index < gated_count; index++) {
             if (gated[index] == number) atomic_store(&gate_waiting[index], 1);
         }
-    } else if (reports >= 0 && (number == SIGINT || number == SIGTERM)) {
+    } else if (reports >= 0 && (number == SIGINT || number == SIGTERM || number == SIGHUP)) {
         unsigned char byte = (unsigned char)number;
         // A full pipe has been told already.
         ssize_t ignored = write(reports, &byte, 1);

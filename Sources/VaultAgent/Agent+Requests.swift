@@ -164,7 +164,9 @@ extension Agent {
             if verb == .token || verb == .authorization { await notices.settled(params["name"]?.string, held.id) }
             return result
         } catch {
-            if error.code == .loginRequired { await notices.needed(params["name"]?.string, held.id, error, held.settings) }
+            if error.code == .loginRequired {
+                await notices.needed(params["name"]?.string, held.id, error, held.settings)
+            }
             // Left with an old key, there is nothing more to be done with it.
             if error.isKeyChanged { await lockChanged(held) }
             throw error

@@ -142,7 +142,8 @@ package actor Agent {
             version: version,
             processID: getpid(),
             holds: which.map { (try? holding($0)) != nil },
-            vaults: held.values.filter { !$0.isDue && $0.isInPlace }.map(\.status).sorted { $0.directory < $1.directory }
+            vaults: held.values.filter { !$0.isDue && $0.isInPlace }.map(\.status)
+                .sorted { $0.directory < $1.directory }
         )
     }
 

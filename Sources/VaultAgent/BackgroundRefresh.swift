@@ -42,7 +42,8 @@ struct BackgroundRefresh: Sendable {
                 }
             } catch {
                 if error.code == .locked { return false }
-                if error.code == .loginRequired { await notices.needed(name.description, held.id, error, held.settings) }
+                guard error.code == .loginRequired else { continue }
+                await notices.needed(name.description, held.id, error, held.settings)
                 // Whatever it is, the entry says so, and whoever asks for its token gets it as an answer.
             }
         }

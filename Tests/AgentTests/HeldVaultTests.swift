@@ -104,7 +104,7 @@ struct HeldVaultTests {
         let (never, end) = AsyncStream.makeStream(of: Void.self)
         async let answer: VaultError? = failure {
             try await held.use { (_) async throws(VaultError) in
-                try await held.answer { () async throws(VaultError) in
+                try await held.answer(try EntryName(parsing: "asked"), 1) { () async throws(VaultError) in
                     tell.finish()
                     for await _ in never {}
                 }

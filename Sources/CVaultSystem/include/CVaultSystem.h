@@ -43,7 +43,7 @@ void vault_postpone_signals(void);
 /// Ends one `vault_postpone_signals`; after the last one, what waited acts.
 void vault_admit_signals(void);
 
-/// Makes SIGINT and SIGTERM write their number as one byte to `descriptor` instead of ending the process; -1 ends that.
+/// Makes SIGINT, SIGTERM and SIGHUP write their number as one byte to `descriptor` instead of ending the process; -1 ends that.
 void vault_report_interrupts(int descriptor);
 
 /// accept4(2), close-on-exec and never blocking. Returns the descriptor, or the negated errno.

@@ -62,6 +62,10 @@ struct ExecCommand: AsyncParsableCommand {
         for variable in wanted where !seen.insert(variable.name).inserted {
             throw VaultError(.usage, "--env gives \(variable.name) twice")
         }
+        for variable in wanted where variable.name.hasPrefix("LD_") {
+            // ld.so(8) prints what it finds there and cannot use.
+            throw VaultError(.usage, "\(variable.name) is the dynamic linker's, which is no place for a secret")
+        }
         let context = try Context(global)
         let broker = try await context.broker(connection)
         var requirements = TokenRequirements(began: ProcessTimes.began)

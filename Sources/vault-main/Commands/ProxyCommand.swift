@@ -80,7 +80,7 @@ struct ProxyCommand: AsyncParsableCommand {
     }
 }
 
-/// SIGINT and SIGTERM, one after the other.
+/// SIGINT, SIGTERM and SIGHUP, one after the other.
 private struct Interrupts {
     private let watch: InterruptWatch
     private let signals: AsyncStream<UInt8>

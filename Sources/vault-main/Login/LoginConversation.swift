@@ -23,7 +23,7 @@ struct LoginConversation {
 
     /// Runs a login until it ends, or until somebody ends it with Ctrl-C.
     ///
-    /// - Throws: `.interrupted` on SIGINT and SIGTERM, once the login has closed what it opened.
+    /// - Throws: `.interrupted` on SIGINT, SIGTERM and SIGHUP, once the login has closed what it opened.
     func hold<Result: Sendable>(
         _ body: @escaping @Sendable (Interaction) async throws(VaultError) -> Result
     ) async throws(VaultError) -> Result {
@@ -103,7 +103,7 @@ struct LoginConversation {
     }
 }
 
-/// Turns SIGINT and SIGTERM into a call, so that a login can close its port and say what it has done.
+/// Turns SIGINT, SIGTERM and SIGHUP into a call, so that a login can close its port and say what it has done.
 final class InterruptWatch: Sendable {
     private let number = Mutex<UInt8?>(nil)
     private let source: any DispatchSourceRead
