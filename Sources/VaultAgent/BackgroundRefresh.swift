@@ -42,9 +42,9 @@ struct BackgroundRefresh: Sendable {
                 }
             } catch {
                 if error.code == .locked { return false }
+                // Whatever else it is, the entry says so, and whoever asks for its token gets it as an answer.
                 guard error.code == .loginRequired else { continue }
                 await notices.needed(name.description, held.id, error, held.settings)
-                // Whatever it is, the entry says so, and whoever asks for its token gets it as an answer.
             }
         }
         return true

@@ -121,7 +121,8 @@ struct AgentStarter {
     private static func isForAgent(_ name: String) -> Bool {
         let names = [
             "HOME", "USER", "LOGNAME", "PATH", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "DISPLAY",
-            "WAYLAND_DISPLAY", "XAUTHORITY", "GNUPGHOME", "VAULT_ASKPASS", "SSH_ASKPASS", "VAULT_AGENT_SOCK", "VAULT_DIR", "VAULT_PROFILE",
+            "WAYLAND_DISPLAY", "XAUTHORITY", "GNUPGHOME", "VAULT_ASKPASS", "SSH_ASKPASS", "VAULT_AGENT_SOCK",
+            "VAULT_DIR", "VAULT_PROFILE",
             "VAULT_CONFIG_DIR", "SSL_CERT_FILE", "https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY",
             "SWIFT_BACKTRACE",
         ]
