@@ -195,7 +195,8 @@ final class HeldVault: Sendable {
     var millisecondsLeft: UInt64? {
         let boot = clock.bootTime
         return state.withLock { state in
-            let idle = settings.idle.map { state.lastUse + $0.milliseconds }
+            // What is in use now is not idle before that time has passed once more.
+            let idle = settings.idle.map { (state.uses > 0 ? boot : state.lastUse) + $0.milliseconds }
             guard let due = [state.locksAt, idle].compactMap(\.self).min() else { return nil }
             return due > boot ? due - boot : 0
         }

@@ -27,7 +27,10 @@ struct LoginConversation {
     func hold<Result: Sendable>(
         _ body: @escaping @Sendable (Interaction) async throws(VaultError) -> Result
     ) async throws(VaultError) -> Result {
+        // Whoever sees the page's address may end the login at once: the watch is there before it begins.
+        let (watched, begin) = AsyncStream.makeStream(of: Void.self)
         let login = Task { [interaction] in
+            for await _ in watched {}
             do throws(VaultError) {
                 return Swift.Result<Result, VaultError>.success(try await body(interaction))
             } catch {
@@ -35,6 +38,7 @@ struct LoginConversation {
             }
         }
         let watch = InterruptWatch { _ in login.cancel() }
+        begin.finish()
         defer { watch.end() }
         let outcome = await login.value
         if let signal = watch.signal, case .failure = outcome {
