@@ -95,7 +95,7 @@ final class AgentConnection: @unchecked Sendable {
 
     private func take(_ piece: SecretText, _ count: Int) {
         let end = piece.withUnsafeBytes { $0[..<count].firstIndex(of: UInt8(ascii: "\n")) }
-        pieces.append(piece.slice(0..<(end ?? count)))
+        keep(piece.slice(0..<(end ?? count)))
         size += end ?? count
         guard size <= AgentProtocol.longestRequest else { return hangUp() }
         guard let end else { return listener.boundUnfinished() }
@@ -105,6 +105,19 @@ final class AgentConnection: @unchecked Sendable {
         size = rest.count
         // Requests that came in one piece with the last one are answered after it.
         ask(line)
+    }
+
+    /// Adds a piece, and joins it with the one before while that is no longer.
+    ///
+    /// Each piece is pages of its own: a request that comes byte by byte would cost a page for each, and so costs a
+    /// few.
+    private func keep(_ piece: SecretText) {
+        pieces.append(piece)
+        while pieces.count > 1, pieces[pieces.count - 1].count >= pieces[pieces.count - 2].count {
+            let last = pieces.removeLast()
+            let before = pieces.removeLast()
+            pieces.append(SecretText.joining([before, last], count: before.count + last.count))
+        }
     }
 
     private func ask(_ line: SecretText) {
