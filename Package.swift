@@ -39,6 +39,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: [
         .systemLibrary(name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
@@ -111,7 +112,14 @@ let package = Package(
         ),
         .target(
             name: "TokenImport",
-            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON"],
+            dependencies: [
+                "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON", "CVaultSystem", "KeyCustody",
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "TOMLKit", package: "TOMLKit"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "Crypto", package: "swift-crypto"),
+            ],
+            resources: [.embedInCode("formats.json")],
             swiftSettings: strict
         ),
         .target(

@@ -36,7 +36,7 @@ struct DetectionTests {
 
     @Test(arguments: [
         ("{\"type\":\"service_account\",\"private_key\":\"x\"}", "service_account"),
-        ("SQLite format 3\u{0}", "SQLite"), ("age-encryption.org/v1\n-> X", "age"),
+        ("age-encryption.org/v1\n-> X", "age"),
         ("-----BEGIN PGP MESSAGE-----", "PGP"),
         (String(repeating: "0", count: 32) + ":" + String(repeating: "a", count: 32) + ":00", "Gemini CLI's encrypted"),
         ("{\"access_token\":\"a\",\"expiry_date\":1,\"resource_url\":\"portal.qwen.ai\"}", "Qwen"),

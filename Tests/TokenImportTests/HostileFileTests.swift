@@ -98,7 +98,9 @@ struct HostileFileTests {
         let other = try directory.copy("codex/auth.json", to: "other.json")
         try FileManager.default.removeItem(atPath: file)
         try FileManager.default.createSymbolicLink(atPath: file, withDestinationPath: other)
-        let error = #expect(throws: VaultError.self) { try TokenRemoval(reading: reading).remove(["/tokens"]) }
+        let error = #expect(throws: VaultError.self) {
+            try TokenRemoval(reading: reading, machine: .current).remove(["/tokens"])
+        }
         #expect(error?.code == .unsafe)
         #expect(directory.exists(other))
     }
@@ -107,7 +109,9 @@ struct HostileFileTests {
         let file = try directory.copy("codex/auth.json", to: "auth.json")
         let reading = try FileReading.of(file, options: ImportOptions(), now: testNow)
         try directory.write("auth.json", try directory.text(file).replacingOccurrences(of: "rt-EX", with: "rt-EY"))
-        let error = #expect(throws: VaultError.self) { try TokenRemoval(reading: reading).remove(["/tokens"]) }
+        let error = #expect(throws: VaultError.self) {
+            try TokenRemoval(reading: reading, machine: .current).remove(["/tokens"])
+        }
         #expect(error?.code == .temporary)
         #expect(try directory.text(file).contains("rt-EY"))
     }

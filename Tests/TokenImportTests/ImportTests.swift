@@ -18,7 +18,7 @@ struct ImportTests {
         _ vault: MemoryVault? = nil,
         _ change: (inout ImportOptions) -> Void = { _ in }
     ) async throws -> ImportPlan {
-        var options = ImportOptions()
+        var options = ImportOptions(machine: Machine(home: directory.path, environment: [:]))
         change(&options)
         return try await ImportPlan.make(paths, options: options, for: vault ?? self.vault, now: testNow)
     }

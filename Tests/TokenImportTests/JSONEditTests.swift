@@ -9,7 +9,7 @@ struct JSONEditTests {
     private func removing(_ names: [String], from text: String, in container: String? = nil) throws -> String {
         let document = try JSONDocument(SharedSecret(try SecretBytes(Array(text.utf8))), subject: "text")
         let target = try #require(container.map { document.root[$0] } ?? document.root)
-        let edited = try JSONEdit.removing(names.compactMap { target[$0] }, from: document)
+        let edited = try JSONEdit(document: document).removing(names.compactMap { target[$0] })
         return edited.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 

@@ -62,7 +62,7 @@ struct ParserFuzzTests {
             _ = try? format.read(document.root, in: context)
         }
         for member in document.root.children {
-            guard let edited = try? JSONEdit.removing([member], from: document) else { continue }
+            guard let edited = try? JSONEdit(document: document).removing([member]) else { continue }
             let isJSON = edited.withUnsafeBytes { (try? JSONParser.parse($0)) != nil }
             #expect(isJSON)
         }

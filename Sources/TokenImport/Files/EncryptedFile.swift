@@ -5,7 +5,6 @@ internal import VaultCrypto
 /// Files that hold tokens and are encrypted already, told by their first bytes.
 enum EncryptedFile {
     private static let marks: [(prefix: StaticString, what: String)] = [
-        ("SQLite format 3", "a SQLite database"),
         ("RCLONE_ENCRYPT_V0:", "an encrypted rclone configuration"),
         ("age-encryption.org/v1", "encrypted with age"),
         ("-----BEGIN AGE ENCRYPTED FILE-----", "encrypted with age"),

@@ -28,7 +28,7 @@ struct AgentOSFormat: TokenFileFormat {
         let claims = JWTClaims(of: idToken)
         OpenAIIdentity(claims).label(&grant.summary)
         grant.summary.issuer = grant.summary.issuer ?? claims?.issuer
-        grant.summary.expiry = try root.expiry("expiresAt", in: .milliseconds)
+        try grant.expires("expiresAt", of: root, as: .milliseconds)
         if access.hasSecretPrefix("sk-") {
             // A token exchange leaves an API key here and the expiry of the token that was exchanged.
             grant.summary.expiry = .unknown

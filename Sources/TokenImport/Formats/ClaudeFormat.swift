@@ -10,13 +10,6 @@ struct ClaudeFormat: TokenFileFormat {
         root.has("claudeAiOauth") || root.has("mcpOAuth") || root.has("mcpOAuthClientConfig") ? .yes : .no
     }
 
-    /// Only where Claude Code itself would look for them: a copy elsewhere has no owner at work.
-    func locks(at path: TokenPath) -> [String] {
-        guard path.lies(in: "claude") else { return [] }
-        let directory = path.ancestor(1)
-        return [directory + "/.storage-write", directory + "/.oauth_refresh.lock", directory + ".lock"]
-    }
-
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         var contents = FileContents()
         if let own = root["claudeAiOauth"], own.kind != .null {
@@ -48,7 +41,7 @@ struct ClaudeFormat: TokenFileFormat {
         grant.summary.clientAuthentication = "none"
         grant.summary.tokenType = "Bearer"
         grant.summary.scopes = try value.words("scopes")
-        grant.summary.expiry = try value.expiry("expiresAt", in: .milliseconds)
+        try grant.expires("expiresAt", of: value, as: .milliseconds)
         try grant.keep("subscriptionType", of: value)
         try grant.keep("rateLimitTier", of: value)
         grant.add(.accessToken, access)
@@ -64,7 +57,7 @@ struct ClaudeFormat: TokenFileFormat {
         grant.summary.provider = "mcp"
         grant.summary.tokenType = "Bearer"
         grant.summary.scopes = try value.words("scope")
-        grant.summary.expiry = try value.expiry("expiresAt", in: .milliseconds)
+        try grant.expires("expiresAt", of: value, as: .milliseconds)
         grant.summary.clientID = try value.fact("clientId")
         grant.summary.metadata["serverName"] = server
         // RFC 8707: the grant is for this server. What it names as its authorization server is only ever an issuer to

@@ -53,7 +53,7 @@ struct CodexFormat: TokenFileFormat {
         grant.summary.expiry = JWTClaims(of: access)?.expiry.map { .known($0) } ?? .unknown
         if let refreshed = try root.fact("last_refresh") {
             grant.summary.metadata["last_refresh"] = refreshed
-            grant.summary.issuedAt = Timestamp(rfc3339: refreshed)
+            try grant.issued("last_refresh", of: root, as: .rfc3339)
         }
         try grant.keep("auth_mode", of: root)
         grant.add(.accessToken, access)

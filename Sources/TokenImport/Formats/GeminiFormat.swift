@@ -37,7 +37,7 @@ struct GeminiFormat: TokenFileFormat {
         grant.summary.account = JWTClaims(of: idToken)?.text("email")
         grant.summary.scopes = try root.words("scope")
         grant.summary.tokenType = try root.fact("token_type")
-        grant.summary.expiry = try root.expiry("expiry_date", in: .milliseconds)
+        try grant.expires("expiry_date", of: root, as: .milliseconds)
         if refresh != nil, context.options.clientSecretFile == nil {
             grant.notes.append("to refresh it, Gemini CLI's client secret is needed: --client-secret-file")
         }

@@ -40,14 +40,14 @@ struct GenericFormat: TokenFileFormat {
 
     /// A lifetime without its beginning says nothing: the file's own time is that of the last copy as often as not.
     private func setTimes(_ root: JSONValue, _ grant: inout FoundGrant) throws(VaultError) {
-        let names = ["expires_at", "expiresAt", "expiry_date", "expiry"]
-        if let value = root.first(of: names) { grant.summary.expiry = try anyExpiry(value, &grant) }
+        for name in ["expires_at", "expiresAt", "expiry_date", "expiry"] {
+            guard let value = root[name], value.kind != .null else { continue }
+            try setExpiry(name, value, root, &grant)
+            break
+        }
         let starts = ["issued_at", "issuedAt", "token_received_at", "created_at"]
         if let name = starts.first(where: { root.hasNumber($0) }), let value = root[name] {
-            grant.summary.issuedAt = DecimalTime.instant(
-                value.numberText,
-                DecimalTime.unitByMagnitude(value.numberText)
-            )
+            try grant.issued(name, of: root, as: TimeForm(byMagnitude: value.numberText))
         }
         guard case .unknown = grant.summary.expiry else { return }
         guard let lifetime = root["expires_in"] ?? root["expiresIn"], lifetime.kind == .number else { return }
@@ -60,20 +60,32 @@ struct GenericFormat: TokenFileFormat {
         }
     }
 
-    private func anyExpiry(_ value: JSONValue, _ grant: inout FoundGrant) throws(VaultError) -> Expiry {
-        if value.kind == .number { return try value.expiry(in: DecimalTime.unitByMagnitude(value.numberText)) }
-        guard let text = try value.fact() else { return .unknown }
+    /// The unit by the magnitude, the zone by the text: no format vouches for either.
+    private func setExpiry(
+        _ name: String,
+        _ value: JSONValue,
+        _ root: JSONValue,
+        _ grant: inout FoundGrant
+    ) throws(VaultError) {
+        if value.kind == .number {
+            return try grant.expires(name, of: root, as: TimeForm(byMagnitude: value.numberText))
+        }
+        guard let text = try value.fact() else { return }
         if text.utf8.count < 20, text.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 }) {
-            if DecimalTime.isZero(text) { return .unknown }
-            return DecimalTime.instant(text, DecimalTime.unitByMagnitude(text)).map { .known($0) } ?? .unknown
+            if DecimalTime.unitByMagnitude(text) == .seconds {
+                try grant.expires(name, of: root, as: .quotedSeconds)
+            } else {
+                grant.notes.append("the file's expiry is a text of digits that is no number of seconds: it is unknown")
+            }
+            return
         }
-        if text.hasPrefix("0001-01-01T00:00:00") { return .never }
-        if let instant = Timestamp(rfc3339: text) { return .known(instant) }
-        if Timestamp(rfc3339: text, assumingUTC: true) != nil {
+        if text.hasPrefix("0001-01-01T00:00:00") {
+            grant.summary.expiry = .never
+        } else if Timestamp(rfc3339: text) == nil, Timestamp(rfc3339: text, assumingUTC: true) != nil {
             grant.notes.append("the file's expiry has no time zone: it is unknown")
-            return .unknown
+        } else {
+            try grant.expires(name, of: root, as: .rfc3339)
         }
-        throw value.noInstant(text)
     }
 }
 

@@ -35,7 +35,7 @@ struct GoogleAuthFormat: TokenFileFormat {
         grant.summary.scopes = try root.words("scopes")
         grant.summary.tokenType = "Bearer"
         // The library writes UTC, in some versions and programs without saying so.
-        grant.summary.expiry = try root.expiry(rfc3339: "expiry", assumingUTC: true)
+        try grant.expires("expiry", of: root, as: .utc)
         try grant.keep("universe_domain", of: root)
         let secret = try root.token("client_secret", allowingSpaces: true)
         grant.summary.clientAuthentication = secret == nil ? "none" : "client_secret_post"

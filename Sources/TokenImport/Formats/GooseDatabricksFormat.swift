@@ -9,7 +9,6 @@ internal import VaultCrypto
 /// and only a proven one is used: a refresh token must not go to a host that somebody merely guessed.
 struct GooseDatabricksFormat: TokenFileFormat {
     let identifier = "goose-databricks"
-    let aliases = ["goose"]
     let chaff: Set<String> = ["expires_at"]
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -33,7 +32,7 @@ struct GooseDatabricksFormat: TokenFileFormat {
         grant.summary.apply(.databricks)
         grant.summary.clientAuthentication = "none"
         grant.summary.tokenType = "Bearer"
-        grant.summary.expiry = try root.expiry(rfc3339: "expires_at")
+        try grant.expires("expires_at", of: root, as: .rfc3339)
         if let target {
             grant.summary.clientID = target.clientID
             grant.summary.scopes = target.scopes

@@ -6,10 +6,8 @@ internal import VaultCore
 ///
 /// A new one is a file with a conforming type and a line in `Formats.all`.
 protocol TokenFileFormat: Sendable {
-    /// What `--format` calls it, and what an entry's source says.
+    /// What `--format` calls it, what an entry's source says, and where its facts stand in `formats.json`.
     var identifier: String { get }
-    /// Other words `--format` takes for it.
-    var aliases: [String] { get }
     /// Whether a file is of this kind, judged by its shape first and its path second.
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition
     /// The grants in a file of this kind.
@@ -18,14 +16,12 @@ protocol TokenFileFormat: Sendable {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents
     /// Members of the document that are worth nothing without a grant: where only they would be left, the file goes.
     var chaff: Set<String> { get }
-    /// Directories that the owning program makes as locks and that an edit has to hold.
-    func locks(at path: TokenPath) -> [String]
 }
 
 extension TokenFileFormat {
-    var aliases: [String] { [] }
     var chaff: Set<String> { [] }
-    func locks(at path: TokenPath) -> [String] { [] }
+    /// Where such files lie, how they are written, what their owner makes of an edit.
+    var facts: FormatFacts { .of(identifier) }
 }
 
 /// What a format says about a file.
@@ -44,6 +40,8 @@ enum Recognition: Sendable {
 struct ReadingContext: Sendable {
     let path: TokenPath
     let options: ImportOptions
+    /// Whose home and variables decide where programs keep their files.
+    var machine: Machine { options.machine }
     /// When the import takes place.
     let now: Timestamp
 }
@@ -64,7 +62,11 @@ struct FoundGrant {
     /// Where it stands.
     let value: JSONValue
     var secrets: [(field: EntrySecrets.Field, value: JSONValue)] = []
-    /// What leaves the file with the grant: its secrets at the least.
+    /// The same tokens in other places of the file: some programs write them twice.
+    var copies: [(field: EntrySecrets.Field, value: JSONValue)] = []
+    /// The times that change with the access token.
+    var times: [FoundTime] = []
+    /// What leaves the file with the grant: its secrets and their copies at the least.
     var members: [JSONValue] = []
     var notes: [String] = []
 
@@ -92,6 +94,28 @@ struct FoundGrant {
     }
 }
 
+/// A file that is known and holds nothing to be imported.
+///
+/// Known, so that it is declined with its reason and not mistaken for a generic one.
+struct DeclinedFormat: TokenFileFormat {
+    let identifier: String
+    /// "it is …".
+    let reason: String
+    let matches: @Sendable (JSONValue, TokenPath) -> Bool
+
+    init(_ identifier: String, _ reason: String, _ matches: @escaping @Sendable (JSONValue, TokenPath) -> Bool) {
+        self.identifier = identifier
+        self.reason = reason
+        self.matches = matches
+    }
+
+    func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
+        matches(root, path) ? .declined("it is \(reason)") : .no
+    }
+
+    func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents { FileContents() }
+}
+
 /// All formats, in the order in which a file is offered to them.
 enum Formats {
     /// The order is that of the signatures: shapes that only one tool writes come before families.
@@ -104,8 +128,10 @@ enum Formats {
     ///
     /// - Throws: `.usage` where there is none.
     static func named(_ identifier: String) throws(VaultError) -> any TokenFileFormat {
-        let readable = all.filter { !($0 is UnsupportedFormat) }
-        if let format = readable.first(where: { $0.identifier == identifier || $0.aliases.contains(identifier) }) {
+        let readable = all.filter { !($0 is UnsupportedFormat) && !($0 is DeclinedFormat) }
+        if let format = readable.first(where: {
+            $0.identifier == identifier || $0.facts.aliases.contains(identifier)
+        }) {
             return format
         }
         throw VaultError(

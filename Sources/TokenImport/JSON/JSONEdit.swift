@@ -6,26 +6,42 @@ internal import VaultCrypto
 ///
 /// A file is somebody's: its order, indentation, number texts and last newline are not ours to normalise. A member
 /// goes together with the comma and white space before it, or, at the front of its object, with those behind it.
-enum JSONEdit {
+struct JSONEdit: SourceEditor {
+    let document: JSONDocument
+
     /// The text without `members`, each of which has a parent.
-    static func removing(_ members: [JSONValue], from document: JSONDocument) throws(VaultError) -> SecretBytes {
-        let cuts = ranges(of: members)
-        do throws(CryptoError) {
-            return try document.text.withBytes { (bytes) throws(CryptoError) in
-                var buffer = try SecretBuffer(capacity: bytes.count)
-                var position = 0
-                for cut in cuts where cut.upperBound > position {
-                    if cut.lowerBound > position {
-                        try buffer.append(UnsafeRawBufferPointer(rebasing: bytes[position..<cut.lowerBound]))
-                    }
-                    position = cut.upperBound
-                }
-                try buffer.append(UnsafeRawBufferPointer(rebasing: bytes[position...]))
-                return try buffer.finish()
-            }
-        } catch {
-            throw VaultError(.failed, "\(document.subject) cannot be edited in memory: \(error.message)")
+    func removing(_ members: [JSONValue]) throws(VaultError) -> SecretBytes {
+        let edits = Self.ranges(of: members).map { TextEdit(range: $0, text: nil) }
+        return try TextEdit.apply(edits, to: document.text, subject: document.subject)
+    }
+
+    /// The text with other strings and numbers in the places of these.
+    func replacing(_ values: [Replacement]) throws(VaultError) -> SecretBytes {
+        var edits: [TextEdit] = []
+        for replacement in values {
+            let value = replacement.value
+            let text = try value.kind == .string ? Self.quoted(replacement.text, document.subject) : replacement.text
+            edits.append(TextEdit(range: value.range, text: text))
         }
+        return try TextEdit.apply(edits, to: document.text, subject: document.subject)
+    }
+
+    /// A JSON string (RFC 8259 §7) with this value; tokens and times hold visible ASCII, so two escapes are enough.
+    static func quoted(_ text: SharedSecret, _ subject: String) throws(VaultError) -> SharedSecret {
+        do throws(CryptoError) {
+            return try text.withBytes { (bytes) throws(CryptoError) in
+                var buffer = try SecretBuffer(capacity: bytes.count + 2)
+                try buffer.append(UInt8(ascii: "\""))
+                for byte in bytes {
+                    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                        try buffer.append(UInt8(ascii: "\\"))
+                    }
+                    try buffer.append(byte)
+                }
+                try buffer.append(UInt8(ascii: "\""))
+                return SharedSecret(try buffer.finish())
+            }
+        } catch { throw VaultError(.failed, "\(subject) cannot be edited in memory: \(error.message)") }
     }
 
     /// What to cut, in ascending order.

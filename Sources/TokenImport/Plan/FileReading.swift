@@ -6,7 +6,7 @@ internal import VaultCore
 /// A token file in memory, recognised and taken apart: what the plan looks at and the execution looks at again.
 struct FileReading {
     let file: TokenFile
-    let document: JSONDocument
+    let document: SourceDocument
     let format: any TokenFileFormat
     let contents: FileContents
 
@@ -19,15 +19,14 @@ struct FileReading {
     {
         let file = try TokenFile.read(path)
         let subject = printable(path)
-        try EncryptedFile.decline(file.bytes, subject)
-        let document = try JSONDocument(file.bytes, subject: subject)
         let place = TokenPath(path)
+        var asked: (any TokenFileFormat)?
+        if let identifier = format ?? options.format { asked = try Formats.named(identifier) }
+        try EncryptedFile.decline(file.bytes, subject)
+        let syntax = try syntax(of: file, at: place, asked, subject)
+        let document = try SourceDocument.read(file.bytes, as: syntax, at: place, subject: subject)
         let chosen: any TokenFileFormat
-        if let identifier = format ?? options.format {
-            chosen = try Formats.named(identifier)
-        } else {
-            chosen = try recognise(document, at: place)
-        }
+        if let asked { chosen = asked } else { chosen = try recognise(document, at: place) }
         var contents = try chosen.read(
             document.root,
             in: ReadingContext(path: place, options: options, now: now)
@@ -48,27 +47,47 @@ struct FileReading {
         return FileReading(file: file, document: document, format: chosen, contents: contents)
     }
 
+    /// The syntax that the bytes or the name tell, or the only one that the named format has.
+    private static func syntax(
+        of file: TokenFile,
+        at path: TokenPath,
+        _ asked: (any TokenFileFormat)?,
+        _ subject: String
+    ) throws(VaultError) -> FileSyntax {
+        let told = file.bytes.withBytes { FileSyntax.of($0, at: path) }
+        if let asked {
+            if let told, asked.facts.syntaxes.contains(told) { return told }
+            if let only = asked.facts.syntaxes.first, asked.facts.syntaxes.count == 1 { return only }
+        }
+        if let told { return told }
+        throw VaultError(
+            .damaged,
+            "\(subject) is no token file that is known",
+            hint: "if it is one, say of which kind with --format"
+        )
+    }
+
     private static func recognise(
-        _ document: JSONDocument,
+        _ document: SourceDocument,
         at path: TokenPath
     ) throws(VaultError) -> any TokenFileFormat {
-        for format in Formats.all {
+        for format in Formats.all where format.facts.syntaxes.contains(document.syntax) {
             switch format.recognise(document.root, at: path) {
             case .no: continue
             case .yes: return format
             case .ambiguous(let reason):
                 throw VaultError(
                     .configuration,
-                    "\(document.subject) is ambiguous: \(reason)",
+                    "\(document.view.subject) is ambiguous: \(reason)",
                     hint: "say what it is with --format, for example --format \(format.identifier)"
                 )
             case .declined(let reason):
-                throw VaultError(.failed, "\(document.subject) is not imported: \(reason)")
+                throw VaultError(.failed, "\(document.view.subject) is not imported: \(reason)")
             }
         }
         throw VaultError(
             .damaged,
-            "\(document.subject) is no token file that is known",
+            "\(document.view.subject) is no token file that is known",
             hint: "if it is one, say of which kind with --format"
         )
     }

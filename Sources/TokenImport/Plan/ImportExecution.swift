@@ -188,7 +188,7 @@ private struct FileExecution {
                 hint: "name the file itself: \(printable(reading.file.path))"
             )
         }
-        let removal = try TokenRemoval(reading: reading).remove(verified)
+        let removal = try TokenRemoval(reading: reading, machine: options.machine).remove(verified)
         let done = outcomes.indices.filter { verified.contains(outcomes[$0].item.pointer) }
         for index in done { outcomes[index].removal = removal }
         for index in done {

@@ -27,8 +27,11 @@ public struct ImportOptions: Hashable, Sendable {
     /// The resource (RFC 8707) of files that name none.
     public var resource: String?
 
+    /// Whose home and variables decide where programs keep their files.
+    public var machine: Machine
+
     /// No options.
-    public init() {}
+    public init(machine: Machine = .current) { self.machine = machine }
 
     /// Checks what can be checked without a file.
     ///

@@ -10,20 +10,26 @@ internal import VaultCrypto
 /// still write: it is as short as two system calls, and only the owner's own lock, where it has one, closes it.
 struct TokenRemoval {
     let reading: FileReading
+    let machine: Machine
 
     /// Removes the grants at these pointers and says how.
     ///
     /// - Throws: `.unsafe` for a link or a file with a second name, `.temporary` for one that is no longer what was
     ///   sealed. The file is then as it was.
     func remove(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
-        let locks = reading.format.locks(at: TokenPath(reading.file.path))
-        return try OwnerLock.holding(locks) { () throws(VaultError) in try removeUnderLock(pointers) }
+        let file = TokenPath(reading.file.path)
+        // Only where the owner itself would look for them: a copy elsewhere has no owner at work.
+        let isOwners = reading.format.facts.places.contains { $0.matches(file.path, on: machine) }
+        let locks = isOwners ? reading.format.facts.locks : []
+        return try OwnerLock.holding(locks.map { ($0.kind, $0.path(for: file)) }) { () throws(VaultError) in
+            try removeUnderLock(pointers)
+        }
     }
 
     private func removeUnderLock(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
         let path = reading.file.path
         let grants = reading.contents.grants.filter { pointers.contains($0.value.pointer) }
-        let members = grants.flatMap { $0.members + $0.secrets.map(\.value) }.filter { $0.parent != nil }
+        let members = grants.flatMap { $0.members + ($0.secrets + $0.copies).map(\.value) }.filter { $0.parent != nil }
         let removed = Set(members.map(\.index))
         let kept = reading.contents.grants.filter { !pointers.contains($0.value.pointer) }
         if isWorthless(without: removed, beside: kept) {
@@ -31,11 +37,12 @@ struct TokenRemoval {
             try withFiles { () throws(FileError) in try PrivateFiles.remove(path) }
             return .deleted
         }
-        let edited = try JSONEdit.removing(outermost(members, removed), from: reading.document)
-        try check(edited)
+        let cut = outermost(members, removed)
+        let edited = SharedSecret(try reading.document.editor.removing(cut))
+        try check(edited, without: cut)
         let status = try confirm(path)
         try withFiles { () throws(FileError) in
-            try edited.withUnsafeBytes { (bytes) throws(FileError) in
+            try edited.withBytes { (bytes) throws(FileError) in
                 try PrivateFiles.replace(path, contents: bytes, mode: status.mode & 0o777)
             }
         }
@@ -72,12 +79,26 @@ struct TokenRemoval {
         }
     }
 
-    /// The edited text has to be JSON: what its owner could not read would cost more than a token.
-    private func check(_ edited: borrowing SecretBytes) throws(VaultError) {
-        do throws(JSONFault) {
-            _ = try edited.withUnsafeBytes { (bytes) throws(JSONFault) in try JSONParser.parse(bytes) }
-        } catch {
-            throw VaultError(.failed, "\(reading.document.subject) cannot be edited: \(error.reason)")
+    /// The edited text has to say what the file said, without the members that were cut: what its owner could not read
+    /// would cost more than a token.
+    private func check(_ edited: SharedSecret, without cut: [JSONValue]) throws(VaultError) {
+        let document = reading.document
+        let expected = try JSONDocument(
+            SharedSecret(try JSONEdit(document: document.view).removing(cut)),
+            subject: document.view.subject
+        )
+        let found = try SourceDocument.read(
+            edited,
+            as: document.syntax,
+            at: TokenPath(reading.file.path),
+            subject: document.view.subject
+        )
+        guard found.root.says(whatIsSaidBy: expected.root) else {
+            throw VaultError(
+                .failed,
+                "\(document.view.subject) cannot be edited without changing more than its tokens; it is left as it is",
+                hint: "take them out by hand, then: vault import \(document.view.subject)"
+            )
         }
     }
 

@@ -1,0 +1,38 @@
+/// How a token file is written.
+enum FileSyntax: String, Sendable, CaseIterable {
+    case json, yaml, toml, ini, netrc, text, sqlite, moat
+
+    /// Tells the syntax from the first bytes, and where those say nothing from the file's name.
+    ///
+    /// `nil` where neither says anything: such a file is no token file, unless somebody names its format.
+    static func of(_ bytes: UnsafeRawBufferPointer, at path: TokenPath) -> FileSyntax? {
+        if bytes.starts(with: "SQLite format 3\0".utf8) { return .sqlite }
+        // A byte order mark is no part of what is written.
+        let rest = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+        let first = rest.first { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }
+        if first == UInt8(ascii: "{") { return .json }
+        if let named = named(path.fileName) { return named }
+        // An array of JSON begins as a section of an INI file does.
+        return first == UInt8(ascii: "[") ? .json : nil
+    }
+
+    /// By the name alone.
+    private static func named(_ name: String) -> FileSyntax? {
+        let lower = name.lowercased()
+        switch lower {
+        case ".netrc", "netrc", "_netrc": return .netrc
+        case ".npmrc", "npmrc": return .ini
+        case "access-token": return .text
+        default: break
+        }
+        guard let dot = lower.lastIndex(of: ".") else { return nil }
+        switch lower[dot...] {
+        case ".json": return .json
+        case ".yml", ".yaml": return .yaml
+        case ".toml": return .toml
+        case ".conf", ".ini": return .ini
+        case ".enc": return .moat
+        default: return nil
+        }
+    }
+}
