@@ -354,9 +354,9 @@ let package = Package(
         .testTarget(
             name: "TokenImportTests",
             dependencies: [
-                "TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON",
+                "TestSupport", "TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON",
             ],
-            resources: [.copy("Fixtures")],
+            resources: [.copy("Fixtures"), .copy("Tables")],
             swiftSettings: strict
         ),
     ]

@@ -39,7 +39,8 @@ struct DoctorTests {
         try succeed(home.run(["/usr/bin/python3", "-c", planting, database]))
         fail(try home.vault("doctor"), 7)
         fail(try home.vault("doctor", "--discard", "abab"), 3, "nobody to ask")
-        fail(try home.vault("doctor", "--discard", "cd", "--yes"), 4, "no single record")
+        // As long as it is, no other record's id begins with it by chance.
+        fail(try home.vault("doctor", "--discard", "abababcd", "--yes"), 4, "no single record")
         // Every id begins with nothing, and one that opens is not deleted.
         fail(try home.vault("doctor", "--discard", "", "--yes"), 4)
         try succeed(home.vault("doctor", "--discard", "abab", "--yes"))
