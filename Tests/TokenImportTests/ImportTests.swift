@@ -124,12 +124,12 @@ struct ImportTests {
     @Test func leavesOtherSecretsOfCodexInTheFile() async throws {
         let file = try directory.write(
             "auth.json",
-            #"{"OPENAI_API_KEY":"sk-EXAMPLE","personal_access_token":"pat-EXAMPLE"}"#
+            #"{"OPENAI_API_KEY":"sk-EXAMPLE","agent_identity":{"agent_private_key":"pk-EXAMPLE"}}"#
         )
         let plan = try await plan([file])
-        #expect(plan.items.first?.notes.contains { $0.contains("personal_access_token") } == true)
+        #expect(plan.items.first?.notes.contains { $0.contains("agent_identity") } == true)
         try await run([file]) { $0.remove = true }
-        #expect(try directory.text(file) == #"{"personal_access_token":"pat-EXAMPLE"}"#)
+        #expect(try directory.text(file) == #"{"agent_identity":{"agent_private_key":"pk-EXAMPLE"}}"#)
     }
 
     @Test func removesLaterWhatWasImportedBefore() async throws {
@@ -405,7 +405,7 @@ struct ImportTests {
         try directory.write("t/readme.md", "access_token")
         try directory.write("t/empty", "")
         try directory.write("t/broken.json", "{\"access_token\": \"x")
-        try directory.copy("opencode/auth.json", to: "t/opencode/auth.json")
+        try directory.copy("goose/githubcopilot/info.json", to: "t/goose/githubcopilot/info.json")
         try FileManager.default.createSymbolicLink(
             atPath: directory.path + "/t/loop",
             withDestinationPath: directory.path + "/t"

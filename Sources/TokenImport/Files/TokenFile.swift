@@ -14,6 +14,16 @@ struct TokenFile: Sendable {
     let sha256: [UInt8]
     let bytes: SharedSecret
 
+    /// When it was last written.
+    var modified: Timestamp {
+        let (seconds, rest) = status.modifiedNanoseconds.quotientAndRemainder(dividingBy: 1_000_000_000)
+        let nanoseconds = UInt32(rest < 0 ? rest + 1_000_000_000 : rest)
+        guard let instant = Timestamp(seconds: rest < 0 ? seconds - 1 : seconds, nanoseconds: nanoseconds) else {
+            preconditionFailure("TokenImport: 64 bits of nanoseconds reach from 1677 to 2262")
+        }
+        return instant
+    }
+
     /// Reads a regular file of ours, once more if it changed while it was read.
     ///
     /// Its mode may be wide: most tools write with the umask, and a wide mode is a reason to import, not to refuse.

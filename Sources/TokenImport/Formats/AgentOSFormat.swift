@@ -10,26 +10,20 @@ struct AgentOSFormat: TokenFileFormat {
     let identifier = "agentos"
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
-        guard root.hasString("accessToken"), root.hasNumber("expiresAt") else { return .no }
+        guard root.hasString("accessToken"), root.has("expiresAt") else { return .no }
         return path.lies(in: "agentos", "auth") || path.lies(in: "wunderland", "auth") ? .yes : .no
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        guard let access = try root.token("accessToken") else { return FileContents() }
         let provider = context.path.stem
-        let idToken = try root.token("idToken")
-        var grant = FoundGrant(.nearest(.oauth, "agentos-\(provider)"), at: root, in: context)
-        grant.summary.provider = provider
-        if provider.hasPrefix("openai") {
-            grant.summary.apply(.openAI)
-            grant.summary.clientAuthentication = "none"
-        }
-        grant.summary.tokenType = "Bearer"
-        let claims = JWTClaims(of: idToken)
+        let client: KnownClient? = provider.hasPrefix("openai") ? .openAI : .of(provider: provider)
+        let read = try FoundGrant.read(root, as: .camel, named: "agentos-\(provider)", client: client, in: context)
+        guard var grant = read else { return FileContents() }
+        grant.summary.provider = grant.summary.provider ?? provider
+        let claims = JWTClaims(of: grant.token(.idToken))
         OpenAIIdentity(claims).label(&grant.summary)
         grant.summary.issuer = grant.summary.issuer ?? claims?.issuer
-        try grant.expires("expiresAt", of: root, as: .milliseconds)
-        if access.hasSecretPrefix("sk-") {
+        if let access = grant.token(.accessToken), access.hasSecretPrefix("sk-") {
             // A token exchange leaves an API key here and the expiry of the token that was exchanged.
             grant.summary.expiry = .unknown
             grant.notes.append("the access token is an API key, to which the file's expiry does not apply")
@@ -37,10 +31,7 @@ struct AgentOSFormat: TokenFileFormat {
         for fact in root["metadata"]?.children ?? [] where fact.kind == .string && Self.isPlain(fact.name) {
             if let text = try? fact.fact() { grant.summary.metadata["agentos.\(fact.name)"] = text }
         }
-        grant.add(.accessToken, access)
-        grant.add(.refreshToken, try root.token("refreshToken"))
-        grant.add(.idToken, idToken)
-        grant.take("accessToken", "refreshToken", "idToken", "expiresAt", "metadata", of: root)
+        grant.take("metadata", of: root)
         return FileContents(grants: [grant])
     }
 

@@ -11,6 +11,11 @@ struct CodexFormat: TokenFileFormat {
     /// Without the file Codex is logged out, which is what is meant.
     let chaff: Set<String> = ["auth_mode", "last_refresh", "OPENAI_API_KEY", "tokens"]
 
+    /// The file states no expiry.
+    ///
+    /// The access token's own claim counts; the id token's is about the id token.
+    private static let layout = GrantLayout(account: ["account_id"], expiresByClaim: true)
+
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
         if root.has("OPENAI_API_KEY") || root.has("auth_mode") && !root.has("providers") { return .yes }
         guard let tokens = root["tokens"] else { return .no }
@@ -24,14 +29,18 @@ struct CodexFormat: TokenFileFormat {
             if let grant = try grant(tokens, root, context) { contents.grants.append(grant) }
         }
         if let key = try root.token("OPENAI_API_KEY") {
-            var grant = FoundGrant(.nearest(.static, "codex"), at: key, in: context)
-            grant.summary.provider = KnownClient.openAI.provider
-            grant.add(.secret, key)
-            grant.members = [key]
-            contents.grants.append(grant)
+            contents.grants.append(.key(key, named: "codex", provider: KnownClient.openAI.provider, in: context))
         }
-        for name in ["agent_identity", "personal_access_token"] where root[name].map({ $0.kind != .null }) ?? false {
-            contents.notes.append("\(name) is a secret of another kind, left in the file")
+        for (member, name) in [("personal_access_token", "codex-token"), ("agent_identity", "codex-agent")] {
+            // An identity that is no string is a key pair with its facts, of which no entry could be made to be used.
+            if let value = root.first(of: [member]), value.kind == .object {
+                contents.notes.append("\(member) is a secret of another kind, left in the file")
+            } else if let token = try root.token(member) {
+                let provider = KnownClient.openAI.provider
+                var grant = FoundGrant.key(token, named: name, provider: provider, in: context)
+                grant.summary.expiry = JWTClaims(of: token)?.expiry.map { .known($0) } ?? .unknown
+                contents.grants.append(grant)
+            }
         }
         return contents
     }
@@ -41,25 +50,13 @@ struct CodexFormat: TokenFileFormat {
         _ root: JSONValue,
         _ context: ReadingContext
     ) throws(VaultError) -> FoundGrant? {
-        guard let access = try tokens.token("access_token") else { return nil }
-        let idToken = try tokens.token("id_token")
-        var grant = FoundGrant(.nearest(.oauth, "codex"), at: tokens, in: context)
-        grant.summary.apply(.openAI)
-        grant.summary.clientAuthentication = "none"
-        grant.summary.tokenType = "Bearer"
-        grant.summary.account = try tokens.fact("account_id")
-        OpenAIIdentity(JWTClaims(of: idToken)).label(&grant.summary)
-        // The file states no expiry. The access token's own claim counts; the id token's is about the id token.
-        grant.summary.expiry = JWTClaims(of: access)?.expiry.map { .known($0) } ?? .unknown
+        let read = try FoundGrant.read(tokens, as: Self.layout, named: "codex", client: .openAI, in: context)
+        guard var grant = read else { return nil }
         if let refreshed = try root.fact("last_refresh") {
             grant.summary.metadata["last_refresh"] = refreshed
             try grant.issued("last_refresh", of: root, as: .rfc3339)
         }
         try grant.keep("auth_mode", of: root)
-        grant.add(.accessToken, access)
-        grant.add(.refreshToken, try tokens.token("refresh_token"))
-        grant.add(.idToken, idToken)
-        grant.members = [tokens]
         return grant
     }
 }

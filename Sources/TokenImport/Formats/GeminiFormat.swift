@@ -11,6 +11,8 @@ struct GeminiFormat: TokenFileFormat {
     /// What describes a grant that is gone.
     let chaff: Set<String> = ["scope", "token_type", "expiry_date"]
 
+    private static let layout = GrantLayout(expiry: [.init("expiry_date", .milliseconds)])
+
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
         guard root.hasString("access_token"), root.hasNumber("expiry_date") else { return .no }
         let audiences = JWTClaims(of: try? root.token("id_token"))?.audiences ?? []
@@ -27,32 +29,12 @@ struct GeminiFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        let access = try root.token("access_token")
-        let refresh = try root.token("refresh_token")
-        guard access != nil || refresh != nil else { return FileContents() }
-        let idToken = try root.token("id_token")
-        var grant = FoundGrant(.nearest(.oauth, "gemini"), at: root, in: context)
-        grant.summary.apply(.gemini)
-        grant.summary.clientAuthentication = "client_secret_post"
-        grant.summary.account = JWTClaims(of: idToken)?.text("email")
-        grant.summary.scopes = try root.words("scope")
-        grant.summary.tokenType = try root.fact("token_type")
-        try grant.expires("expiry_date", of: root, as: .milliseconds)
-        if refresh != nil, context.options.clientSecretFile == nil {
-            grant.notes.append("to refresh it, Gemini CLI's client secret is needed: --client-secret-file")
+        var grant = try FoundGrant.read(root, as: Self.layout, named: "gemini", client: .gemini, in: context)
+        if grant?.summary.account == nil, context.path.lies(in: "gemini") {
+            // Without an id token only the file of accounts says whose it is.
+            let accounts = Companion.read("\(context.path.ancestor(1))/google_accounts.json")
+            grant?.summary.account = (try? accounts?.fact("active")) ?? nil
         }
-        grant.add(.accessToken, access)
-        grant.add(.refreshToken, refresh)
-        grant.add(.idToken, idToken)
-        grant.take(
-            "access_token",
-            "refresh_token",
-            "id_token",
-            "scope",
-            "token_type",
-            "expiry_date",
-            of: root
-        )
-        return FileContents(grants: [grant])
+        return FileContents(grant)
     }
 }

@@ -16,13 +16,14 @@ struct GooseDatabricksFormat: TokenFileFormat {
             root["expires_at"].map({ $0.kind == .string || $0.kind == .null }) ?? false, root.children.count == 3
         else { return .no }
         if isHexadecimal(path.stem, count: 64), path.fileName.hasSuffix(".json") { return .yes }
-        return path.lies(in: "databricks", "oauth")
+        return path.lies(in: "databricks", "oauth") || path.lies(in: "provider", "oauth")
             ? .ambiguous("it lies where Goose keeps its grants, but its name is no SHA-256")
             : .no
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        guard let access = try root.token("access_token") else { return FileContents() }
+        let (access, refresh) = (try root.token("access_token"), try root.token("refresh_token"))
+        guard access != nil || refresh != nil else { return FileContents() }
         let hash = context.path.stem
         let isHashed = isHexadecimal(hash, count: 64)
         let target = isHashed ? GooseTarget.confirmed(by: hash, in: context) : nil
@@ -49,7 +50,7 @@ struct GooseDatabricksFormat: TokenFileFormat {
             )
         }
         grant.add(.accessToken, access)
-        grant.add(.refreshToken, try root.token("refresh_token"))
+        grant.add(.refreshToken, refresh)
         grant.take("access_token", "refresh_token", "expires_at", of: root)
         return FileContents(grants: [grant])
     }

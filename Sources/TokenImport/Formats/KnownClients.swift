@@ -55,6 +55,21 @@ struct KnownClient: Sendable {
         tokenEndpoint: "https://auth.kimi.com/api/oauth/token",
         rotation: .always
     )
+    static let xAI = KnownClient(
+        provider: "xai",
+        issuer: "https://auth.x.ai",
+        clientID: "b1a00492-073a-47ea-816f-4c329264a828",
+        tokenEndpoint: "https://auth.x.ai/oauth2/token",
+        rotation: .always
+    )
+    /// GitHub's token is exchanged for sessions and never refreshed.
+    static let copilot = KnownClient(
+        provider: "github",
+        issuer: nil,
+        clientID: "Iv1.b507a08c87ecfe98",
+        tokenEndpoint: nil,
+        rotation: .never
+    )
     /// Its token endpoint is discovered at the host.
     static let databricks = KnownClient(
         provider: "databricks",
@@ -66,6 +81,21 @@ struct KnownClient: Sendable {
 
     /// The clients that an id token's audience can name.
     static let all = [openAI, anthropic, gemini, qwen, kimi]
+
+    /// The client with which agents log in at the provider that they call so; `nil` where no client is known.
+    static func of(provider: String?) -> KnownClient? {
+        switch provider {
+        case "anthropic", "claude", "claude-code": .anthropic
+        case "openai", "openai-codex", "codex", "chatgpt": .openAI
+        case "google-gemini-cli", "gemini-cli": .gemini
+        case "google-antigravity": .google
+        case "github-copilot", "github-copilot-enterprise", "copilot": .copilot
+        case "qwen", "qwen-code", "qwen-oauth", "qwen-portal": .qwen
+        case "kimi-code": .kimi
+        case "xai", "xai-oauth": .xAI
+        default: nil
+        }
+    }
 
     /// The spellings of Google's token endpoint that its libraries have written.
     static let googleTokenEndpoints: Set<String> = [

@@ -44,6 +44,8 @@ struct ReadingContext: Sendable {
     var machine: Machine { options.machine }
     /// When the import takes place.
     let now: Timestamp
+    /// When the file was last written, where it is one.
+    var modified: Timestamp?
 }
 
 /// The grants of one file, with places instead of tokens.
@@ -64,6 +66,8 @@ struct FoundGrant {
     var secrets: [(field: EntrySecrets.Field, value: JSONValue)] = []
     /// The same tokens in other places of the file: some programs write them twice.
     var copies: [(field: EntrySecrets.Field, value: JSONValue)] = []
+    /// Secrets of the grant that stand in another file, which stays as it is.
+    var elsewhere: [(field: EntrySecrets.Field, value: JSONValue)] = []
     /// The times that change with the access token.
     var times: [FoundTime] = []
     /// What leaves the file with the grant: its secrets and their copies at the least.
@@ -120,8 +124,8 @@ struct DeclinedFormat: TokenFileFormat {
 enum Formats {
     /// The order is that of the signatures: shapes that only one tool writes come before families.
     static let all: [any TokenFileFormat] =
-        [ClaudeFormat(), CodexFormat()] + UnsupportedFormat.specific
-        + [GoogleADCFormat(), GoogleAuthFormat()] + UnsupportedFormat.flat
+        [ClaudeFormat(), CodexFormat()] + agents + UnsupportedFormat.specific
+        + [GoogleADCFormat(), GoogleAuthFormat()] + flatAgents + UnsupportedFormat.flat
         + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat(), GenericFormat()]
 
     /// The format of that identifier.

@@ -29,7 +29,7 @@ struct FileReading {
         if let asked { chosen = asked } else { chosen = try recognise(document, at: place) }
         var contents = try chosen.read(
             document.root,
-            in: ReadingContext(path: place, options: options, now: now)
+            in: ReadingContext(path: place, options: options, now: now, modified: file.modified)
         )
         guard !contents.grants.isEmpty else {
             throw VaultError(.notFound, "\(subject) holds no token (read as \(chosen.identifier))")

@@ -61,7 +61,7 @@ public struct ImportOptions: Hashable, Sendable {
         grant.summary.issuer = grant.summary.issuer ?? issuer
         grant.summary.resource = grant.summary.resource ?? resource
         if grant.summary.scopes.isEmpty { grant.summary.scopes = scopes }
-        if clientSecretFile != nil, grant.token(.clientSecret) == nil,
+        if clientSecretFile != nil, grant.token(.clientSecret) == nil, grant.elsewhere.isEmpty,
             grant.summary.clientAuthentication != "client_secret_post"
         {
             // RFC 7591 §2: the method where none is named.

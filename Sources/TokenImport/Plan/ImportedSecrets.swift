@@ -10,7 +10,7 @@ final class ImportedSecrets: Sendable {
     init(_ grant: FoundGrant, _ options: ImportOptions) throws(VaultError) {
         var secrets: EntrySecrets
         do throws(CryptoError) { secrets = try EntrySecrets() } catch { throw Self.memory(error) }
-        for (field, place) in grant.secrets { try Self.set(field, try place.secret(), &secrets) }
+        for (field, place) in grant.secrets + grant.elsewhere { try Self.set(field, try place.secret(), &secrets) }
         if let path = options.clientSecretFile, grant.summary.name.kind == .oauth, !secrets.has(.clientSecret) {
             try Self.set(.clientSecret, try ClientSecretFile.read(path), &secrets)
         }
