@@ -19,10 +19,19 @@ enum EncryptedFile {
                     with: UnsafeBufferPointer(start: mark.prefix.utf8Start, count: mark.prefix.utf8CodeUnitCount)
                 )
             }
-            return mark?.what ?? (isGemini(bytes) ? "Gemini CLI's encrypted store" : nil)
+            if let mark { return mark.what }
+            if isGemini(bytes) { return "Gemini CLI's encrypted store" }
+            return isOIDCAgent(bytes) ? "oidc-agent's encrypted configuration" : nil
         }
         guard let found else { return }
         throw VaultError(.failed, "\(subject) is not imported: it is \(found), which import does not read")
+    }
+
+    /// No JSON, and a last line that says which version has written it.
+    private static func isOIDCAgent(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.first != UInt8(ascii: "{"), bytes.count < 1 << 20 else { return false }
+        let last = bytes.split(separator: UInt8(ascii: "\n")).last
+        return last?.starts(with: "Generated using version: ".utf8) ?? false
     }
 
     /// 32 hexadecimal digits, a colon, 32 more, a colon.

@@ -34,6 +34,7 @@ struct GenericFormat: TokenFileFormat {
         grant.add(.refreshToken, refresh)
         grant.add(.idToken, idToken)
         grant.add(.clientSecret, secret)
+        grant.noteWhatARefreshLacks(context)
         grant.members = grant.secrets.map(\.value) + chaff.compactMap { root[$0] }
         return FileContents(grants: [grant])
     }

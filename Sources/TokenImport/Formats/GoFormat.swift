@@ -2,33 +2,38 @@ internal import StrictJSON
 internal import VaultAPI
 internal import VaultCore
 
-/// `oauth2.Token` of golang.org/x/oauth2, which many Go programs write as it is.
+/// `oauth2.Token` of golang.org/x/oauth2, which many Go programs write as it is, and of goauth2, which came before it.
 struct GoFormat: TokenFileFormat {
     let identifier = "go"
-    let chaff: Set<String> = ["token_type", "expiry", "expires_in"]
+    var chaff: Set<String> { Self.fields.chaff.union(Self.older.chaff) }
+
+    private static let fields = CloudFields(
+        access: "access_token",
+        refresh: "refresh_token",
+        idToken: "id_token",
+        tokenType: "token_type",
+        expiry: ("expiry", .rfc3339),
+        rest: ["expires_in"]
+    )
+    /// Fields of a structure without names of their own.
+    private static let older = CloudFields(
+        access: "AccessToken",
+        refresh: "RefreshToken",
+        tokenType: "TokenType",
+        expiry: ("Expiry", .rfc3339),
+        rest: ["Extra"]
+    )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
-        root.hasString("access_token") && root.hasString("expiry") ? .yes : .no
+        root.hasString("access_token") && root.hasString("expiry")
+            || root.hasString("AccessToken") && root.hasString("Expiry") ? .yes : .no
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        let access = try root.token("access_token")
-        let refresh = try root.token("refresh_token")
-        guard access != nil || refresh != nil else { return FileContents() }
-        let idToken = try root.token("id_token")
-        var grant = FoundGrant(.nearest(.oauth, context.path.stem), at: root, in: context)
-        grant.summary.tokenType = try root.fact("token_type")
-        // The zero time is Go's "no expiry": compared as text, since calendars disagree about the year 1.
-        if let text = try root.fact("expiry"), text.hasPrefix("0001-01-01T00:00:00") {
-            grant.summary.expiry = .never
-        } else {
-            try grant.expires("expiry", of: root, as: .rfc3339)
-        }
-        grant.label(by: idToken)
-        grant.add(.accessToken, access)
-        grant.add(.refreshToken, refresh)
-        grant.add(.idToken, idToken)
-        grant.take("access_token", "refresh_token", "id_token", "token_type", "expiry", "expires_in", of: root)
+        let fields = root.has("AccessToken") ? Self.older : Self.fields
+        guard var grant = try fields.grant(context.path.stem, at: root, in: context) else { return FileContents() }
+        grant.label(by: grant.token(.idToken))
+        grant.noteWhatARefreshLacks(context)
         return FileContents(grants: [grant])
     }
 }

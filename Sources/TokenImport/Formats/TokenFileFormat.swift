@@ -124,15 +124,14 @@ struct DeclinedFormat: TokenFileFormat {
 enum Formats {
     /// The order is that of the signatures: shapes that only one tool writes come before families.
     static let all: [any TokenFileFormat] =
-        [ClaudeFormat(), CodexFormat()] + agents + UnsupportedFormat.specific
-        + [GoogleADCFormat(), GoogleAuthFormat()] + flatAgents + UnsupportedFormat.flat
-        + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat(), GenericFormat()]
+        [ClaudeFormat(), CodexFormat()] + agents + cloud + flatAgents
+        + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat()] + cloudFamilies + [GenericFormat()]
 
     /// The format of that identifier.
     ///
     /// - Throws: `.usage` where there is none.
     static func named(_ identifier: String) throws(VaultError) -> any TokenFileFormat {
-        let readable = all.filter { !($0 is UnsupportedFormat) && !($0 is DeclinedFormat) }
+        let readable = all.filter { !($0 is DeclinedFormat) }
         if let format = readable.first(where: {
             $0.identifier == identifier || $0.facts.aliases.contains(identifier)
         }) {

@@ -15,6 +15,12 @@ struct FingerprintKey: Sendable {
         }
     }
 
+    /// Of any token in a file, whatever it is for.
+    func value(_ token: JSONValue) throws(VaultError) -> [UInt8] {
+        let secret = try token.secret()
+        return secret.withUnsafeBytes { print($0, .secret) }
+    }
+
     /// Of the refresh token in a file, `nil` where there is none.
     func refreshToken(of grant: FoundGrant) throws(VaultError) -> [UInt8]? {
         guard let value = grant.token(.refreshToken) else { return nil }
