@@ -28,8 +28,35 @@ struct SourceDocument: Sendable {
         case .json:
             let view = try JSONDocument(bytes, subject: subject)
             return SourceDocument(syntax: syntax, view: view, editor: JSONEdit(document: view))
+        case .yaml, .toml, .ini, .netrc, .text:
+            let (view, places) = try bytes.withBytes { (raw) throws(VaultError) in
+                let text = try SourceText(raw, subject: subject)
+                var builder = try ViewBuilder(capacity: raw.count + 64, subject: subject)
+                try text.read(as: syntax, at: path, into: &builder)
+                return try builder.finish()
+            }
+            let editor = PlacedEditor(text: bytes, view: view, syntax: syntax, path: path, places: places)
+            return SourceDocument(syntax: syntax, view: view, editor: editor)
         default:
             throw VaultError(.damaged, "\(subject) is no token file that is known")
+        }
+    }
+}
+
+extension SourceText {
+    /// Writes the view of a text in one of the text syntaxes.
+    fileprivate func read(
+        as syntax: FileSyntax,
+        at path: TokenPath,
+        into view: inout ViewBuilder
+    ) throws(VaultError) {
+        switch syntax {
+        case .yaml: try YAMLSource.read(self, into: &view)
+        case .toml: try TOMLSource.read(self, into: &view)
+        case .ini: try INISource.read(self, at: path, into: &view)
+        case .netrc: try NetrcSource.read(self, into: &view)
+        case .text: try BareTextSource.read(self, into: &view)
+        case .json, .sqlite, .moat: preconditionFailure("TokenImport: \(syntax) is no text syntax")
         }
     }
 }
