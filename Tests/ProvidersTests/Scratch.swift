@@ -6,7 +6,6 @@ import VaultAPI
 /// A directory of its own, removed with the test.
 final class Scratch {
     let root: String
-    private static let schemas = Sandbox.supportFile("../../Schemas")
 
     init() throws {
         root = FileManager.default.temporaryDirectory.appending(path: "providers-\(UUID().uuidString)").path()
@@ -36,14 +35,7 @@ final class Scratch {
     }
 
     /// What the schemas say against documents: arrays of label, schema file and document.
-    func complaints(_ documents: [[Any]]) throws -> [String] {
-        let validator = try Program(["/usr/bin/python3", Sandbox.supportFile("validate.py"), Self.schemas])
-        validator.write(String(decoding: try JSONSerialization.data(withJSONObject: documents), as: UTF8.self))
-        validator.closeInput()
-        let said = validator.read()
-        try #require(validator.end() == 0)
-        return String(decoding: said, as: UTF8.self).split(separator: "\n").map(String.init)
-    }
+    func complaints(_ documents: [[Any]]) throws -> [String] { try SchemaCheck.complaints(documents) }
 }
 
 /// Expects a failure of that class whose message holds a text.

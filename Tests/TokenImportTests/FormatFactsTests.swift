@@ -7,18 +7,14 @@ import Testing
 /// The data about formats, and the patterns of places in it.
 @Suite(.blocking)
 struct FormatFactsTests {
-    private let home: Scratch
-
-    init() throws { home = try Scratch() }
-
     @Test func everyFormatIsWhatItsSchemaSays() throws {
         let file = Sandbox.supportFile("../../Sources/TokenImport/formats.json")
         let whole = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: file))) as? [String: Any]
         let formats = try #require(whole?["formats"] as? [[String: Any]])
         let documents = formats.map { [$0["id"] as? String ?? "", "token-format.schema.json", $0] as [Any] }
-        #expect(try home.complaints(documents) == [])
+        #expect(try SchemaCheck.complaints(documents) == [])
         let strange: [String: Any] = ["id": "x", "tool": "x", "places": ["relative"], "when_removed": "x"]
-        #expect(try home.complaints([["strange", "token-format.schema.json", strange]]).count == 1)
+        #expect(try SchemaCheck.complaints([["strange", "token-format.schema.json", strange]]).count == 1)
     }
 
     @Test func dataAndTypesNameTheSameFormats() {
