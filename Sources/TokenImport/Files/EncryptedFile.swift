@@ -34,13 +34,14 @@ enum EncryptedFile {
         return last?.starts(with: "Generated using version: ".utf8) ?? false
     }
 
-    /// 32 hexadecimal digits, a colon, 32 more, a colon.
+    /// 32 hexadecimal digits, a colon, 32 more, a colon, more of them, and perhaps a last newline.
     private static func isGemini(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard bytes.count > 66, bytes[32] == UInt8(ascii: ":"), bytes[65] == UInt8(ascii: ":") else { return false }
-        return (0..<32).allSatisfy { index in
-            [bytes[index], bytes[index + 33]].allSatisfy { byte in
-                byte >= 48 && byte <= 57 || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "f")
-            }
-        }
+        let end = bytes.last == UInt8(ascii: "\n") ? bytes.count - 1 : bytes.count
+        return end > 66 && [0..<32, 33..<65, 66..<end].allSatisfy { range in bytes[range].allSatisfy(isDigit) }
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        byte >= 48 && byte <= 57 || byte >= UInt8(ascii: "a") && byte <= UInt8(ascii: "f")
     }
 }

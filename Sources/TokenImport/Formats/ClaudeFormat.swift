@@ -69,8 +69,6 @@ struct ClaudeFormat: TokenFileFormat {
         if place == nil { place = try root.object("claude_ai_oauth") }
         if place == nil, let nested = root["oauth"], nested.kind == .object { place = nested }
         let value = place ?? root
-        // What lies beside MCP grants is no grant of Claude Code's because its file has other members too.
-        if place == nil, !Self.isGrant(root) { return nil }
         var grant = try FoundGrant.read(value, as: Self.own, named: "claude", client: .anthropic, in: context)
         if grant?.summary.account == nil { grant?.summary.account = account(context.path) }
         return grant

@@ -40,7 +40,7 @@ struct CrushFormat: TokenFileFormat {
                     grant.members.append(key)
                 }
                 contents.grants.append(grant)
-            } else if let key = provider["api_key"], key.kind != .null, !key.isReference,
+            } else if let key = provider["api_key"], !key.isReference,
                 let token = try provider.token("api_key")
             {
                 contents.grants.append(.key(token, named: name, provider: provider.label, in: context))

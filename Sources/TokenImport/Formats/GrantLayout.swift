@@ -132,6 +132,10 @@ extension FoundGrant {
             OpenAIIdentity(JWTClaims(of: idToken ?? token(.accessToken))).label(&summary)
         } else if summary.account == nil {
             summary.account = JWTClaims(of: idToken)?.text("email")
+            // xAI names its user in the access token alone.
+            if summary.account == nil, client.provider == KnownClient.xAI.provider {
+                summary.account = JWTClaims(of: token(.accessToken))?.text("sub")
+            }
         }
         guard client.clientID == KnownClient.gemini.clientID else { return }
         summary.clientAuthentication = "client_secret_post"

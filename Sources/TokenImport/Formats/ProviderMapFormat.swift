@@ -97,10 +97,9 @@ extension FileContents {
             if client?.provider == KnownClient.copilot.provider { grant.takeGitHubToken() }
             grants.append(grant)
         case "api", "api_key":
-            guard let key = try entry.token("key") else { break }
-            if key.isReference {
+            if let key = entry["key"], key.isReference {
                 notes.append("\(printable(label)): its key is read from elsewhere and does not stand in the file")
-            } else {
+            } else if let key = try entry.token("key") {
                 grants.append(.key(key, named: name, provider: provider, at: entry, in: context))
             }
         case "token":
@@ -147,6 +146,7 @@ extension FoundGrant {
 extension JSONValue {
     /// Whether a key is a command to run or a variable's name, as these tools allow instead of the key.
     var isReference: Bool {
+        guard kind == .string else { return false }
         if hasSecretPrefix("!") || hasSecretPrefix("$") { return true }
         guard range.count <= 66 else { return false }
         var isName = true
