@@ -15,7 +15,7 @@ enum EncryptedFile {
     static func decline(_ text: SharedSecret, _ subject: String) throws(VaultError) {
         let found: String? = text.withBytes { bytes in
             let mark = marks.first { mark in
-                bytes.starts(
+                afterComments(bytes).starts(
                     with: UnsafeBufferPointer(start: mark.prefix.utf8Start, count: mark.prefix.utf8CodeUnitCount)
                 )
             }
@@ -32,6 +32,15 @@ enum EncryptedFile {
         guard bytes.first != UInt8(ascii: "{"), bytes.count < 1 << 20 else { return false }
         let last = bytes.split(separator: UInt8(ascii: "\n")).last
         return last?.starts(with: "Generated using version: ".utf8) ?? false
+    }
+
+    /// rclone says in a comment what follows.
+    private static func afterComments(_ bytes: UnsafeRawBufferPointer) -> Slice<UnsafeRawBufferPointer> {
+        var rest = bytes.prefix(4096)
+        while let first = rest.first, [UInt8(ascii: "#"), UInt8(ascii: "\n"), UInt8(ascii: "\r")].contains(first) {
+            rest = rest.drop { $0 != UInt8(ascii: "\n") }.dropFirst()
+        }
+        return rest
     }
 
     /// 32 hexadecimal digits, a colon, 32 more, a colon, more of them, and perhaps a last newline.

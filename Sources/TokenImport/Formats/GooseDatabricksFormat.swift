@@ -22,11 +22,27 @@ struct GooseDatabricksFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
+        // <config>/goose/databricks/oauth/<hash>.json, so <config>/goose is three levels up.
+        let configuration = context.path.ancestor(3) + "/config.yaml"
+        guard let grant = try Self.grant(root, hash: context.path.stem, configuration, context) else {
+            return FileContents()
+        }
+        return FileContents(grants: [grant])
+    }
+
+    /// The grant in these three members; `nil` where they hold no token.
+    ///
+    /// - Parameter hash: What says whom it is for, if it is a hash.
+    static func grant(
+        _ root: JSONValue,
+        hash: String,
+        _ configuration: String,
+        _ context: ReadingContext
+    ) throws(VaultError) -> FoundGrant? {
         let (access, refresh) = (try root.token("access_token"), try root.token("refresh_token"))
-        guard access != nil || refresh != nil else { return FileContents() }
-        let hash = context.path.stem
+        guard access != nil || refresh != nil else { return nil }
         let isHashed = isHexadecimal(hash, count: 64)
-        let target = isHashed ? GooseTarget.confirmed(by: hash, in: context) : nil
+        let target = isHashed ? GooseTarget.confirmed(by: hash, configuration, in: context) : nil
         let host = target.flatMap { Endpoint.host(of: $0.host) }
         let suffix = host ?? (isHashed ? String(hash.prefix(8)) : hash)
         var grant = FoundGrant(.nearest(.oauth, "goose-databricks-\(suffix)"), at: root, in: context)
@@ -52,7 +68,7 @@ struct GooseDatabricksFormat: TokenFileFormat {
         grant.add(.accessToken, access)
         grant.add(.refreshToken, refresh)
         grant.take("access_token", "refresh_token", "expires_at", of: root)
-        return FileContents(grants: [grant])
+        return grant
     }
 }
 
@@ -69,11 +85,14 @@ struct GooseTarget {
     }
 
     /// The candidate with that hash among the options, Goose's configuration and its defaults.
-    static func confirmed(by hash: String, in context: ReadingContext) -> GooseTarget? {
+    static func confirmed(
+        by hash: String,
+        _ configuration: String,
+        in context: ReadingContext
+    ) -> GooseTarget? {
         let options = context.options
         var hosts = options.host.map { [$0] } ?? []
-        // <config>/goose/databricks/oauth/<hash>.json, so <config>/goose is three levels up.
-        if let host = configuredHost(context.path.ancestor(3) + "/config.yaml") { hosts.append(host) }
+        if let host = configuredHost(configuration) { hosts.append(host) }
         let clients = [options.clientID, KnownClient.databricks.clientID].compactMap { $0 }
         let scopes = [options.scopes, ["all-apis", "offline_access"]].filter { !$0.isEmpty }
         for host in hosts.flatMap(spellings) where Endpoint.isAcceptable(host) {

@@ -70,6 +70,14 @@ struct KnownClient: Sendable {
         tokenEndpoint: nil,
         rotation: .never
     )
+    /// Wrangler's.
+    static let cloudflare = KnownClient(
+        provider: "cloudflare",
+        issuer: nil,
+        clientID: "54d11594-84e4-41aa-b438-e81b8fa78ee7",
+        tokenEndpoint: "https://dash.cloudflare.com/oauth2/token",
+        rotation: .unknown
+    )
     /// Its token endpoint is discovered at the host.
     static let databricks = KnownClient(
         provider: "databricks",

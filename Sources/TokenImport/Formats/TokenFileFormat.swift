@@ -16,10 +16,13 @@ protocol TokenFileFormat: Sendable {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents
     /// Members of the document that are worth nothing without a grant: where only they would be left, the file goes.
     var chaff: Set<String> { get }
+    /// Whether the file stays when nothing is left in it: it is one that people write.
+    var keepsFile: Bool { get }
 }
 
 extension TokenFileFormat {
     var chaff: Set<String> { [] }
+    var keepsFile: Bool { false }
     /// Where such files lie, how they are written, what their owner makes of an edit.
     var facts: FormatFacts { .of(identifier) }
 }
@@ -124,8 +127,14 @@ struct DeclinedFormat: TokenFileFormat {
 enum Formats {
     /// The order is that of the signatures: shapes that only one tool writes come before families.
     static let all: [any TokenFileFormat] =
-        [ClaudeFormat(), CodexFormat()] + agents + cloud + flatAgents
+        [ClaudeFormat(), CodexFormat()] + agents + cloud + flatAgents + text
         + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat()] + cloudFamilies + [GenericFormat()]
+
+    /// Those that are not written in JSON.
+    private static let text: [any TokenFileFormat] = [
+        GooseSecretsFormat(), GHFormat(), FlyFormat(), WranglerFormat(), RcloneFormat(), NpmFormat(), HerokuFormat(),
+        SupabaseFormat(),
+    ]
 
     /// The format of that identifier.
     ///

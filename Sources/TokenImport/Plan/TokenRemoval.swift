@@ -52,7 +52,7 @@ struct TokenRemoval {
     /// Whether nothing would be left but what describes grants that are gone.
     private func isWorthless(without removed: Set<Int32>, beside kept: [FoundGrant]) -> Bool {
         let root = reading.document.root
-        guard root.kind == .object || root.kind == .array else { return false }
+        guard root.kind == .object || root.kind == .array, !reading.format.keepsFile else { return false }
         // A grant that stays, for whatever reason, makes all it stands in worth keeping.
         guard kept.isEmpty else { return false }
         return root.children.allSatisfy { child in

@@ -13,7 +13,16 @@ enum FileSyntax: String, Sendable, CaseIterable {
         if first == UInt8(ascii: "{") { return .json }
         if let named = named(path.fileName) { return named }
         // An array of JSON begins as a section of an INI file does.
-        return first == UInt8(ascii: "[") ? .json : nil
+        guard first == UInt8(ascii: "[") else { return nil }
+        return beginsWithSection(rest) ? .ini : .json
+    }
+
+    /// Whether the first line is `[name]` and more follows: of no array of JSON can that be said.
+    private static func beginsWithSection(_ bytes: Slice<UnsafeRawBufferPointer>) -> Bool {
+        let text = bytes.drop { $0 <= 0x20 }
+        let line = text.prefix { $0 != 0x0A }
+        guard let close = line.lastIndex(where: { $0 > 0x20 }), line[close] == UInt8(ascii: "]") else { return false }
+        return text[line.endIndex...].contains { $0 > 0x20 }
     }
 
     /// By the name alone.
