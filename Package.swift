@@ -355,6 +355,7 @@ let package = Package(
             name: "TokenImportTests",
             dependencies: [
                 "TestSupport", "TokenImport", "VaultAPI", "VaultCore", "VaultCrypto", "PrivateFiles", "StrictJSON",
+                "KeyCustody",
             ],
             resources: [.copy("Fixtures"), .copy("Tables")],
             swiftSettings: strict

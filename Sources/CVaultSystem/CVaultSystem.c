@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct {
@@ -59,6 +61,103 @@ int vault_become(char *const arguments[], char *const variables[], const bool *k
     environ = (char **)variables;
     execvp(arguments[0], arguments);
     return errno;
+}
+
+static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+enum { passed_count = sizeof passed / sizeof *passed };
+
+static atomic_int started;
+
+static void pass_on(int number, siginfo_t *info, void *context) {
+    (void)context;
+    int saved = errno;
+    int process = atomic_load(&started);
+    // What the terminal sends, it sends to the whole group.
+    if (process > 0 && info->si_code <= 0 && info->si_pid != process) kill(process, number);
+    errno = saved;
+}
+
+int vault_start(char *const arguments[], char *const variables[], const bool *keeps, int keeps_count) {
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0) return -errno;
+    // Before the fork: what reads a directory may not run after it.
+    close_others(keeps, keeps_count);
+    sigset_t all, before;
+    sigfillset(&all);
+    // A signal between the fork and the handlers waits, and is passed on then.
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid_t process = fork();
+    if (process == 0) {
+        if (start.known) {
+            for (int number = 1; number < NSIG; number++) {
+                struct sigaction action = {.sa_handler = start.ignored[number] ? SIG_IGN : SIG_DFL};
+                sigaction(number, &action, NULL);
+            }
+            pthread_sigmask(SIG_SETMASK, &start.mask, NULL);
+        }
+        environ = (char **)variables;
+        execvp(arguments[0], arguments);
+        int failure = errno;
+        ssize_t ignored = write(report[1], &failure, sizeof failure);
+        (void)ignored;
+        _exit(127);
+    }
+    int failure = process < 0 ? errno : 0;
+    close(report[1]);
+    if (process > 0) {
+        ssize_t count;
+        do {
+            count = read(report[0], &failure, sizeof failure);
+        } while (count < 0 && errno == EINTR);
+        if (count != sizeof failure) {
+            failure = 0;
+            atomic_store(&started, process);
+            for (unsigned index = 0; index < passed_count; index++) {
+                struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_RESTART | SA_SIGINFO};
+                sigemptyset(&action.sa_mask);
+                struct sigaction current;
+                if (sigaction(passed[index], NULL, &current) == 0 && current.sa_handler == SIG_IGN) continue;
+                sigaction(passed[index], &action, NULL);
+            }
+        } else {
+            while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
+        }
+    }
+    close(report[0]);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure != 0 ? -failure : process;
+}
+
+int vault_keep_open(int descriptor) { return fcntl(descriptor, F_SETFD, 0) == 0 ? 0 : errno; }
+
+int vault_wait(int process) {
+    int status;
+    pid_t ended;
+    do {
+        ended = waitpid(process, &status, 0);
+    } while (ended < 0 && errno == EINTR);
+    // Its number may be another's from here on.
+    atomic_store(&started, 0);
+    if (ended < 0) return 127;
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+void vault_end_by(int number) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &one, NULL);
+    kill(getpid(), number);
+    // SIGCHLD and the like end nobody.
+    _exit(128 + number);
+}
+
+bool vault_is_in_memory(const char *path) {
+    struct statfs system;
+    if (statfs(path, &system) != 0) return false;
+    unsigned long type = (unsigned long)system.f_type & 0xFFFFFFFFul;
+    return type == 0x01021994ul || type == 0x858458F6ul;
 }
 
 int vault_forbid_dumps(void) {

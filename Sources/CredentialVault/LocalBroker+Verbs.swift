@@ -87,30 +87,52 @@ extension LocalBroker: VaultBroker {
     }
 
     package nonisolated func adopt(_ name: EntryName, takingOut: Bool) async throws(VaultError) -> AdoptOutcome {
-        let summary = try await vault.summary(of: name)
-        if summary.state == .held(.secondOwner), let path = try await takeOver(summary, takingOut: takingOut) {
-            return .stillInFile(path: path)
+        var summary = try await vault.summary(of: name)
+        switch try await ToolRun.settle(summary, in: vault, now: clock.now) {
+        case .live: throw VaultError.isRunning(summary)
+        case .settled: summary = try await vault.summary(of: name)
+        case .gone:
+            // Nobody knows what became of the grant; whoever adopts it has been asked, or says so.
+            try await ToolRun.forget(name, in: vault)
+            summary = try await vault.summary(of: name)
+        case nil: break
+        }
+        var seen = summary.generation
+        if summary.state == .held(.secondOwner) {
+            switch try await takeOver(summary, takingOut: takingOut) {
+            case .stillThere(let path): return .stillInFile(path: path)
+            case .gone(let generation): seen = generation
+            }
         }
         return .adopted(
             try await vault.update(name) { (summary, _) throws(VaultError) in
-                if case .held = summary.state { summary.state = .active }
+                guard case .held = summary.state else { return }
+                // Its file may have been written since it was looked for.
+                guard summary.generation == seen else {
+                    throw VaultError(.temporary, "\(name) was changed meanwhile", hint: "try again")
+                }
+                summary.state = .active
             }
         )
     }
 
+    private enum TakeOver {
+        case stillThere(path: String)
+        /// No file holds the grant, as of this state of the entry.
+        case gone(generation: UInt64)
+    }
+
     /// Newer tokens of the file win; then the file must lose the grant, or two owners would log each other out.
-    ///
-    /// - Returns: The path of the file, where it holds the grant and is not to lose it.
     private nonisolated func takeOver(
         _ summary: EntrySummary,
         takingOut: Bool
-    ) async throws(VaultError) -> String? {
+    ) async throws(VaultError) -> TakeOver {
         let now = clock.now
         // The owner's newest refresh token counts, even if the access token beside it has run out: any other is spent.
         _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true)
         let current = try await vault.summary(of: summary.name)
         guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else {
-            return nil
+            return .gone(generation: current.generation)
         }
         guard current.tokenEndpoint != nil, current.clientID != nil else {
             throw VaultError(
@@ -120,9 +142,9 @@ extension LocalBroker: VaultBroker {
                 hint: "vault import FILE --token-url URL --client-id ID, and then adopt it"
             )
         }
-        guard takingOut else { return source.path }
+        guard takingOut else { return .stillThere(path: source.path) }
         try await SourceFile.remove(current, from: vault, now: now)
-        return nil
+        return .gone(generation: try await vault.summary(of: summary.name).generation)
     }
 }
 
@@ -142,6 +164,8 @@ extension EntrySecrets {
 extension SecondOwner {
     /// The plain file that an entry was imported from.
     package static let sourceFile = SecondOwner { (vault, entry, now) async throws(VaultError) -> Void in
+        // A command that was cut off has left its file for whoever comes first.
+        if case .settled = try await ToolRun.settle(entry, in: vault, now: now) { return }
         _ = try await ImportPlan.reread(entry, into: vault, now: now)
     }
 }

@@ -319,6 +319,8 @@ struct RefreshTransaction: Sendable {
             try await secondOwner.reread(vault, summary, clock.now)
             let newer = try await vault.read(name)
             if let token = try usable(newer) { return token }
+            // The owner may have been a command that has ended: then the vault refreshes again.
+            if newer.summary.state != .held(.secondOwner) { return try await run() }
             return try old(newer, instead: LoginNeeded.owned(newer.summary))
         }
         return try old(entry, instead: LoginNeeded.owned(summary))

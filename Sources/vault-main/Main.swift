@@ -36,7 +36,8 @@ enum Main {
             // Help, the version and completion scripts come this way too.
             if code.isSuccess { VaultCommand.exit(withError: error) }
             let error = usageError(error, code)
-            if arguments.first == ExecCommand.configuration.commandName { ExecCommand.end(error) }
+            let runners = [ExecCommand.configuration.commandName, RunCommand.configuration.commandName]
+            if runners.contains(arguments.first) { ExecCommand.end(error) }
             Diagnostics.report(error)
             exit(code.rawValue)
         }

@@ -16,8 +16,8 @@ struct VaultCommand: AsyncParsableCommand {
             InitCommand.self, UnlockCommand.self, LockCommand.self, StatusCommand.self, SetCommand.self,
             ListCommand.self, ShowCommand.self, LoginCommand.self, DiscoverCommand.self, TokenCommand.self,
             ProxyCommand.self, LogoutCommand.self, AdoptCommand.self, RenameCommand.self, RemoveCommand.self,
-            ImportCommand.self, KeyCommand.self, ExportCommand.self, RestoreCommand.self, ExecCommand.self,
-            HelperCommand.self, EditCommand.self, AuditCommand.self, DoctorCommand.self, DestroyCommand.self,
+            ImportCommand.self, RestoreFileCommand.self, KeyCommand.self, ExportCommand.self, RestoreCommand.self,
+            ExecCommand.self, RunCommand.self, HelperCommand.self, EditCommand.self, AuditCommand.self, DoctorCommand.self, DestroyCommand.self,
             AgentCommand.self,
         ]
     )

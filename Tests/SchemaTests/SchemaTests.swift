@@ -15,6 +15,7 @@ struct SchemaTests {
         "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
         "doctor": "doctor", "destroy": "destroy", "discover": "discover", "agent install": "agent-install",
         "audit": "audit", "edit": "show", "unlock": "unlock", "lock": "lock", "agent stop": "agent-stop",
+        "restore-file": "restore-file",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -54,7 +55,7 @@ struct SchemaTests {
             }
         }
         // The two lines of a proxy, the documents of other tools and the output of other programs are theirs.
-        var commands = try subcommands().filter { !["key", "agent", "proxy", "exec", "helper"].contains($0) }
+        var commands = try subcommands().filter { !["key", "agent", "proxy", "exec", "run", "helper"].contains($0) }
         for group in ["key", "agent"] { commands += try subcommands(group).map { "\(group) \($0)" } }
         // It runs until it is stopped.
         commands.removeAll { $0 == "agent run" }
@@ -87,6 +88,7 @@ struct SchemaTests {
         documents.append(try document("import --dry-run", home.path("none"), generic, status: 2))
         documents.append(try document("import", home.path("tokens"), "--yes"))
         documents.append(try document("import", files[0], "--remove", "--yes"))
+        documents.append(try document("restore-file", "claude", "--yes"))
         documents.append(try document("import", generic, home.path("none"), "--name", "t", "--yes", status: 2))
         documents.append(try document("import", generic, "--name", "t"))
         documents.append(try document("list"))

@@ -14,6 +14,23 @@ void vault_remember_start(void);
 /// errno value, and only where there is no becoming it.
 int vault_become(char *const arguments[], char *const variables[], const bool *keeps, int keeps_count);
 
+/// Starts the program `arguments[0]` as `vault_become` becomes it, but without core dumps, and returns its process id, or a
+/// negated errno value where it cannot be run. From then on SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2 end this
+/// process no more: those that somebody sends are passed on, those of the terminal reach the program by themselves.
+int vault_start(char *const arguments[], char *const variables[], const bool *keeps, int keeps_count);
+
+/// Lets programs that are started inherit a descriptor. Returns 0 or an errno value.
+int vault_keep_open(int descriptor);
+
+/// Waits for that program's end: its exit status, or the negated number of the signal that ended it.
+int vault_wait(int process);
+
+/// Ends this process by a signal, as a program ends that does nothing about it.
+void vault_end_by(int number);
+
+/// Whether a directory lies in memory and on no disk (tmpfs, ramfs).
+bool vault_is_in_memory(const char *path);
+
 /// Forbids core dumps and tracing by the same user. Returns 0, or an errno value.
 int vault_forbid_dumps(void);
 

@@ -20,16 +20,43 @@ struct FormatFacts: Sendable {
     let whenRemoved: String
     /// How else the program can be given a secret; `nil` where no way is known.
     let instead: String?
-    /// How the program is pointed at another file; `nil` where it cannot be.
+    /// How the program is pointed at another directory; `nil` where it cannot be.
     let redirection: Redirection?
 
-    /// A variable that names another file, or the directory that the file lies in.
+    /// A variable that names the directory in which the program looks for the file.
     struct Redirection: Hashable, Sendable {
         let variable: String
-        /// The path of the file below the directory that the variable names; `nil` where it names the file itself.
-        let file: String?
-        /// The program's command.
+        /// The directory where the variable is not set otherwise.
+        let directory: PlacePattern
+        /// The path of the file below it; `{name}` is the name the file has.
+        let file: String
+        /// The program's commands.
         let commands: [String]
+        /// Other variables, by name; `{directory}` is the directory in their values, `{file}` the file.
+        let settings: [String: String]
+        /// Files that the program looks for in the directory once the variable is set, and elsewhere before.
+        let links: [String: PlacePattern]
+
+        init(_ value: JSONValue) throws(VaultError) {
+            func required(_ name: String) throws(VaultError) -> String {
+                guard let text = try value.fact(name) else {
+                    throw VaultError(.damaged, "\(value.subject) has no \(name)")
+                }
+                return text
+            }
+            variable = try required("variable")
+            directory = try PlacePattern(try required("directory"))
+            file = try required("file")
+            commands = try value.words("commands")
+            var settings: [String: String] = [:]
+            for setting in value["set"]?.children ?? [] { settings[setting.name] = try setting.fact() ?? "" }
+            self.settings = settings
+            var links: [String: PlacePattern] = [:]
+            for link in value["links"]?.children ?? [] {
+                links[link.name] = try PlacePattern(try link.fact() ?? "")
+            }
+            self.links = links
+        }
     }
 
     /// All of them, by identifier.
@@ -88,11 +115,7 @@ struct FormatFacts: Sendable {
             redirection = nil
             return
         }
-        redirection = Redirection(
-            variable: try run.fact("variable") ?? "",
-            file: try run.fact("file"),
-            commands: try run.words("commands")
-        )
+        redirection = try Redirection(run)
     }
 }
 

@@ -2,6 +2,7 @@ internal import PrivateFiles
 internal import StrictJSON
 internal import VaultAPI
 internal import VaultCore
+internal import VaultCrypto
 
 /// A token file in memory, recognised and taken apart: what the plan looks at and the execution looks at again.
 struct FileReading {
@@ -18,13 +19,64 @@ struct FileReading {
         throws(VaultError) -> FileReading
     {
         let file = try TokenFile.read(path)
+        let text = try FileText.of(
+            file.bytes,
+            sha256: file.sha256,
+            at: path,
+            format: format ?? options.format,
+            options: options,
+            now: now
+        )
+        return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
+    }
+
+    /// Whether bytes that are no JSON look as if they were meant to hold tokens, so that a walk reports them.
+    static func mentionsTokens(_ path: String) -> Bool {
+        guard let file = try? TokenFile.read(path) else { return false }
+        return file.bytes.withBytes { bytes in
+            guard let first = bytes.first(where: { $0 > 32 && $0 < 0x80 }),
+                first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
+            else { return false }
+            let words: [StaticString] = [
+                "\"access_token\"", "\"accessToken\"", "\"refresh_token\"", "\"refreshToken\"",
+            ]
+            return words.contains { contains($0, UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 18))) }
+        }
+    }
+
+    private static func contains(_ word: StaticString, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        let count = word.utf8CodeUnitCount
+        guard bytes.count >= count else { return false }
+        return (0...bytes.count - count).contains { start in
+            (0..<count).allSatisfy { bytes[start + $0] == word.utf8Start[$0] }
+        }
+    }
+}
+
+/// The bytes of a token file, recognised and taken apart, wherever they come from.
+struct FileText {
+    let document: SourceDocument
+    let format: any TokenFileFormat
+    let contents: FileContents
+
+    /// Takes apart bytes that lie, or once lay, at `path`.
+    ///
+    /// - Throws: As `FileReading.of` does where the file itself is sound.
+    static func of(
+        _ bytes: SharedSecret,
+        sha256: [UInt8],
+        at path: String,
+        format: String?,
+        options: ImportOptions,
+        now: Timestamp
+    ) throws(VaultError) -> FileText {
         let subject = printable(path)
         let place = TokenPath(path)
         var asked: (any TokenFileFormat)?
-        if let identifier = format ?? options.format { asked = try Formats.named(identifier) }
-        try EncryptedFile.decline(file.bytes, subject)
-        let syntax = try syntax(of: file, at: place, asked, subject)
-        let document = try SourceDocument.read(file.bytes, as: syntax, at: place, subject: subject)
+        if let format { asked = try Formats.named(format) }
+        try EncryptedFile.decline(bytes, subject)
+        let syntax = try syntax(of: bytes, at: place, asked, subject)
+        let document = try SourceDocument.read(bytes, as: syntax, at: place, subject: subject)
         let chosen: any TokenFileFormat
         if let asked { chosen = asked } else { chosen = try recognise(document, at: place) }
         var contents = try chosen.read(
@@ -38,23 +90,23 @@ struct FileReading {
             options.complete(&contents.grants[index])
             let source = EntrySource(
                 path: path,
-                sha256: file.sha256,
+                sha256: sha256,
                 pointer: contents.grants[index].value.pointer,
                 format: chosen.identifier
             )
             contents.grants[index].summary.source = source
         }
-        return FileReading(file: file, document: document, format: chosen, contents: contents)
+        return FileText(document: document, format: chosen, contents: contents)
     }
 
     /// The syntax that the bytes or the name tell, or the only one that the named format has.
     private static func syntax(
-        of file: TokenFile,
+        of bytes: SharedSecret,
         at path: TokenPath,
         _ asked: (any TokenFileFormat)?,
         _ subject: String
     ) throws(VaultError) -> FileSyntax {
-        let told = file.bytes.withBytes { FileSyntax.of($0, at: path) }
+        let told = bytes.withBytes { FileSyntax.of($0, at: path) }
         if let asked {
             if let told, asked.facts.syntaxes.contains(told) { return told }
             if let only = asked.facts.syntaxes.first, asked.facts.syntaxes.count == 1 { return only }
@@ -90,27 +142,5 @@ struct FileReading {
             "\(document.view.subject) is no token file that is known",
             hint: "if it is one, say of which kind with --format"
         )
-    }
-
-    /// Whether bytes that are no JSON look as if they were meant to hold tokens, so that a walk reports them.
-    static func mentionsTokens(_ path: String) -> Bool {
-        guard let file = try? TokenFile.read(path) else { return false }
-        return file.bytes.withBytes { bytes in
-            guard let first = bytes.first(where: { $0 > 32 && $0 < 0x80 }),
-                first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
-            else { return false }
-            let words: [StaticString] = [
-                "\"access_token\"", "\"accessToken\"", "\"refresh_token\"", "\"refreshToken\"",
-            ]
-            return words.contains { contains($0, UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 18))) }
-        }
-    }
-
-    private static func contains(_ word: StaticString, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        let count = word.utf8CodeUnitCount
-        guard bytes.count >= count else { return false }
-        return (0...bytes.count - count).contains { start in
-            (0..<count).allSatisfy { bytes[start + $0] == word.utf8Start[$0] }
-        }
     }
 }

@@ -137,7 +137,9 @@ private struct FileExecution {
                     if !kept.has(.clientSecret) { try secrets.copy(.clientSecret, into: &kept) }
                 } else {
                     // Under the lease: the vault may have refreshed since the plan was made.
-                    if let objection = ImportPlanner.objection(to: grant.summary, over: summary) {
+                    if !options.fileIsNewest,
+                        let objection = ImportPlanner.objection(to: grant.summary, over: summary)
+                    {
                         throw VaultError(
                             .temporary,
                             "\(printable(item.path)) was not imported: \(objection)",

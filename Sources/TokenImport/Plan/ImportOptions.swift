@@ -27,6 +27,9 @@ public struct ImportOptions: Hashable, Sendable {
     /// The resource (RFC 8707) of files that name none.
     public var resource: String?
 
+    /// Whether a file's tokens take the place of an entry's, whatever their times say: its owner alone had the grant.
+    var fileIsNewest = false
+
     /// Whose home and variables decide where programs keep their files.
     public var machine: Machine
 

@@ -245,7 +245,7 @@ struct ImportPlanner {
             item.action = .unchanged
             return
         }
-        if let objection = Self.objection(to: grant.summary, over: entry) {
+        if !plan.options.fileIsNewest, let objection = Self.objection(to: grant.summary, over: entry) {
             item.action = .conflict
             item.notes.append(objection)
         } else {

@@ -37,7 +37,7 @@ struct TokenRemoval {
             try withFiles { () throws(FileError) in try PrivateFiles.remove(path) }
             return .deleted
         }
-        let cut = outermost(members, removed)
+        let cut = Self.outermost(members)
         let edited = SharedSecret(try reading.document.editor.removing(cut))
         try check(edited, without: cut)
         let status = try confirm(path)
@@ -68,8 +68,9 @@ struct TokenRemoval {
     }
 
     /// The members that do not stand inside another one of them.
-    private func outermost(_ members: [JSONValue], _ removed: Set<Int32>) -> [JSONValue] {
-        members.filter { member in
+    static func outermost(_ members: [JSONValue]) -> [JSONValue] {
+        let removed = Set(members.map(\.index))
+        return members.filter { member in
             var above = member.parent
             while let container = above {
                 if removed.contains(container.index) { return false }

@@ -14,6 +14,8 @@ package struct AuditEvent: Sendable {
         case authorization
         /// Secrets were shown to a person.
         case revealed
+        /// Secrets were written into a program's own file.
+        case file
         /// A backup with all secrets was written.
         case exported
         /// Something was refused.

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Glibc
 internal import KeyCustody
 internal import PrivateFiles
+internal import TokenImport
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -46,6 +47,9 @@ struct DoctorCommand: AsyncParsableCommand {
                 try context.confirm("Delete the damaged record \(discard) for good?", confirmation)
                 try await vault.discard(discard)
                 checks.add(.good("record", "\(discard) was deleted"))
+            }
+            for end in try await ToolRun.settleAll(of: vault, now: Timestamp.systemNow) {
+                checks.add(.good("run", "a command of vault run was cut off; \(end.names) was taken back"))
             }
             let listing = try await vault.verify()
             for fault in listing.faults {
@@ -192,6 +196,16 @@ struct Checkup {
                     "its last refresh \(entry.refreshText ?? failure.reason)",
                     "vault token \(name) --refresh"
                 )
+            )
+        case .held(.secondOwner) where entry.toolRun != nil:
+            add(
+                entry.isRunUnderWay
+                    ? .good(subject, "in use by a command of vault run, which has its file")
+                    : .warning(
+                        subject,
+                        "a command of vault run had it when the session ended: its refresh token may have been spent",
+                        "vault adopt \(name), or vault login \(name)"
+                    )
             )
         case .held(.secondOwner):
             add(

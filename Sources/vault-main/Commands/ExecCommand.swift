@@ -101,7 +101,8 @@ struct ExecCommand: AsyncParsableCommand {
         Glibc.exit(ownFailure)
     }
 
-    private static func end(cannotRun program: String, _ failure: Int32) -> Never {
+    /// Says that the program could not be started, and ends as env(1) does.
+    static func end(cannotRun program: String, _ failure: Int32) -> Never {
         Diagnostics.report(
             VaultError(.failed, "cannot run \(program): \(String(cString: strerror(failure)))")
         )

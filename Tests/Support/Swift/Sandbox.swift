@@ -11,6 +11,8 @@ package final class Sandbox {
     /// The variables that every program gets.
     package var environment: [String: String]
     private let bus: PrivateBus?
+    /// A runtime directory in memory, where there is one.
+    private var memory: String?
 
     /// What a program that has ended left.
     package struct Outcome: Sendable {
@@ -68,6 +70,18 @@ package final class Sandbox {
         // An agent outlives the commands that use it, and would outlive its home.
         if FileManager.default.fileExists(atPath: path("run/vault/agent.sock")) { _ = try? vault("agent", "stop") }
         try? FileManager.default.removeItem(atPath: root)
+        if let memory { try? FileManager.default.removeItem(atPath: memory) }
+    }
+
+    /// Makes a runtime directory in memory, as every session has one, and returns its path.
+    @discardableResult
+    package func makeRuntimeDirectoryInMemory() throws -> String {
+        var path = Array("/dev/shm/vault-command-XXXXXX".utf8CString)
+        guard mkdtemp(&path) != nil else { throw Broken(what: "no directory in memory") }
+        let directory = String(decoding: path.dropLast().map(UInt8.init), as: UTF8.self)
+        memory = directory
+        environment["XDG_RUNTIME_DIR"] = directory
+        return directory
     }
 
     /// The keyring's bus.
@@ -295,7 +309,7 @@ package final class Sandbox {
         }
         for name in ["VAULT_DIR", "VAULT_CONFIG_DIR", "XDG_RUNTIME_DIR"] {
             precondition(
-                variables[name].map { $0.isEmpty || $0.hasPrefix(root) } ?? true,
+                variables[name].map { $0.isEmpty || $0.hasPrefix(root) || $0 == memory } ?? true,
                 "\(name) leads out of the sandbox"
             )
         }

@@ -1,0 +1,336 @@
+import Foundation
+import Glibc
+import TestSupport
+import Testing
+
+/// `run`: a tool's own file for as long as a command runs.
+@Suite(.blocking)
+struct RunCommandTests {
+    private let home: Sandbox
+    private let runtime: String
+
+    init() throws {
+        home = try Sandbox()
+        runtime = try home.makeRuntimeDirectoryInMemory()
+        try home.make()
+    }
+
+    /// Takes a fixture in and out of its file; its bytes and its path.
+    private func take(_ fixture: String, to place: String, _ name: String) throws -> (bytes: [UInt8], file: String) {
+        let file = try home.fixture(fixture, to: place)
+        let bytes = try home.read(file)
+        try succeed(home.vault("import", file, "--name", name, "--remove", "--yes"))
+        return (bytes, file)
+    }
+
+    private func codex() throws -> (bytes: [UInt8], file: String) {
+        try take("codex/auth.json", to: "home/.codex/auth.json", "codex")
+    }
+
+    /// The private directories there are.
+    private func directories() throws -> [String] {
+        guard FileManager.default.fileExists(atPath: runtime + "/vault") else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: runtime + "/vault").filter { $0.contains("run-") }
+    }
+
+    /// Runs a line of shell as the command.
+    private func run(_ tool: String, _ line: String, _ more: String...) throws -> Sandbox.Outcome {
+        try home.run([Sandbox.program, "run", tool] + more + ["--", "/bin/sh", "-c", line, "tool"])
+    }
+
+    private func state(_ name: String) throws -> String? { try home.vault("show", name, "--json").object().text("state") }
+
+    private func secret(_ name: String, _ field: String) throws -> String? {
+        try home.vault("show", name, "--json", "--reveal").object().text(field)
+    }
+
+    // MARK: Where tools look
+
+    @Test(arguments: [
+        ("codex/auth.json", ".codex/auth.json", "codex", "$CODEX_HOME/auth.json"),
+        ("claude/.credentials.json", ".claude/.credentials.json", "claude", "$CLAUDE_CONFIG_DIR/.credentials.json"),
+        ("gemini/oauth_creds.json", ".gemini/oauth_creds.json", "gemini", "$GEMINI_CLI_HOME/.gemini/oauth_creds.json"),
+        (
+            "gcloud/application_default_credentials.json", ".config/gcloud/application_default_credentials.json",
+            "gcloud", "$CLOUDSDK_CONFIG/application_default_credentials.json"
+        ),
+        (
+            "gcloud/application_default_credentials.json", ".config/gcloud/application_default_credentials.json",
+            "google-adc", "$GOOGLE_APPLICATION_CREDENTIALS"
+        ),
+        (
+            "databricks/token-cache.json", ".databricks/token-cache.json", "databricks",
+            "$HOME/.databricks/token-cache.json"
+        ),
+        (
+            "aws/sso/cache/0ad374308c5a4e22f723adf10145eafad7c4031c.json",
+            ".aws/sso/cache/0ad374308c5a4e22f723adf10145eafad7c4031c.json", "aws",
+            "$HOME/.aws/sso/cache/0ad374308c5a4e22f723adf10145eafad7c4031c.json"
+        ),
+        (
+            "kube/cache/oidc-login/0000000000000000000000000000000000000000000000000000000000000000",
+            ".kube/cache/oidc-login/0000000000000000000000000000000000000000000000000000000000000000", "kubelogin",
+            "$KUBECACHEDIR/oidc-login/0000000000000000000000000000000000000000000000000000000000000000"
+        ),
+    ])
+    func aToolFindsItsFileAndNothingElseDoes(fixture: String, place: String, tool: String, seen: String) throws {
+        let file = try home.fixture(fixture, to: "home/" + place)
+        let bytes = try home.read(file)
+        let imported = try home.vault("import", file, "--remove", "--yes")
+        if imported.status == 1, imported.notes.contains("is not imported") { return }
+        try succeed(imported)
+        #expect(!FileManager.default.fileExists(atPath: file))
+        let outcome = try succeed(run(tool, "cat \"\(seen)\"; stat -c %a \"\(seen)\" >&2"))
+        #expect(outcome.output == bytes)
+        #expect(outcome.notes.hasPrefix("600\n"), "\(outcome.notes)")
+        #expect(!FileManager.default.fileExists(atPath: file))
+        #expect(try directories().isEmpty)
+        for entry in try home.vault("list", "--json").object().objects("entries") {
+            #expect(entry.text("state") == "active")
+            let shown = try home.vault("show", try #require(entry.text("name")), "--json").object()
+            #expect((shown["source"] as? [String: Any])?.text("path") == file)
+            #expect((shown["metadata"] as? [String: Any])?["run_directory"] == nil)
+        }
+        // The second time it is built from what the first one left.
+        #expect(try succeed(run(tool, "cat \"\(seen)\"")).output == bytes)
+    }
+
+    @Test func theRestOfTheDirectoryIsThereToo() throws {
+        _ = try codex()
+        try home.write("home/.codex/config.toml", "model = \"x\"\n")
+        try home.write("home/.codex/history.jsonl", "1\n")
+        try succeed(
+            run(
+                "codex",
+                """
+                cd "$CODEX_HOME" && grep -q model config.toml && echo 2 >>history.jsonl && echo new >version.json \
+                && echo y >.tmp && mv .tmp config.toml && mkdir sessions && echo s >sessions/a && : >auth.json.lock
+                """
+            )
+        )
+        func text(_ name: String) throws -> String {
+            String(decoding: try home.read(home.path("home/.codex/\(name)")), as: UTF8.self)
+        }
+        #expect(try text("history.jsonl") == "1\n2\n")
+        #expect(try text("version.json") == "new\n")
+        #expect(try text("config.toml") == "y\n")
+        #expect(try text("sessions/a") == "s\n")
+        let names = try FileManager.default.contentsOfDirectory(atPath: home.path("home/.codex")).sorted()
+        #expect(names == ["config.toml", "history.jsonl", "sessions", "version.json"])
+    }
+
+    @Test func claudeFindsItsSettingsBesideTheDirectory() throws {
+        _ = try take("claude/.credentials.json", to: "home/.claude/.credentials.json", "claude")
+        try home.write("home/.claude.json", "{\"a\": 1}")
+        #expect(try succeed(run("claude", "cat \"$CLAUDE_CONFIG_DIR/.claude.json\"")).text == "{\"a\": 1}")
+        try succeed(run("claude", "cd \"$CLAUDE_CONFIG_DIR\" && echo 2 >.x && mv .x .claude.json"))
+        #expect(try home.read(home.path("home/.claude.json")) == Array("2\n".utf8))
+        #expect(!FileManager.default.fileExists(atPath: home.path("home/.claude/.claude.json")))
+    }
+
+    // MARK: What comes back
+
+    @Test func aRotatedTokenIsTakenBack() throws {
+        _ = try codex()
+        try succeed(run("codex", "sed -i 's/rt-EXAMPLE/rt-ROTATED/' \"$CODEX_HOME/auth.json\""))
+        #expect(try secret("codex", "refresh_token") == "rt-ROTATED")
+        #expect(try state("codex") == "active")
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text.contains("rt-ROTATED"))
+    }
+
+    @Test func theEntryIsHeldMeanwhile() throws {
+        _ = try codex()
+        let line = "'\(Sandbox.program)' show codex --json"
+        let shown = try succeed(run("codex", line)).object()
+        #expect(shown.text("state") == "held" && shown.text("state_reason") == "secondOwner")
+        #expect((shown["source"] as? [String: Any])?.text("path")?.hasPrefix(runtime) == true)
+        // Nobody takes it over, or writes it elsewhere.
+        for command in ["adopt codex --yes", "restore-file codex --yes"] {
+            let refused = try run("codex", "'\(Sandbox.program)' \(command)")
+            #expect(refused.status == 10, "\(refused.notes)")
+        }
+        #expect(try state("codex") == "active")
+    }
+
+    @Test func aLogoutIsSaidAndTheGrantKept() throws {
+        let (bytes, _) = try codex()
+        let outcome = try succeed(run("codex", "rm \"$CODEX_HOME/auth.json\""))
+        #expect(outcome.notes.contains("logged out"), "\(outcome.notes)")
+        #expect(try state("codex") == "active")
+        #expect(try secret("codex", "refresh_token") == "rt-EXAMPLE")
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).output == bytes)
+    }
+
+    @Test func aNewGrantOfTheToolBecomesAnEntry() throws {
+        let text = #"{"claudeAiOauth":{"accessToken":"AT-1","refreshToken":"RT-1","expiresAt":4070908800000}}"#
+        let file = try home.write("home/.claude/.credentials.json", text)
+        try succeed(home.vault("import", file, "--name", "c", "--remove", "--yes"))
+        let more =
+            #"{"claudeAiOauth":{"accessToken":"AT-1","refreshToken":"RT-1","expiresAt":4070908800000},"#
+            + #""mcpOAuth":{"s|1":{"serverName":"s","serverUrl":"https://s.example","accessToken":"AT-2","#
+            + #""refreshToken":"RT-2","expiresAt":4070908800000}}}"#
+        let outcome = try succeed(run("claude", "printf %s '\(more)' >\"$CLAUDE_CONFIG_DIR/.credentials.json\""))
+        #expect(outcome.notes.contains("is new"), "\(outcome.notes)")
+        #expect(try secret("claude-mcp-s", "refresh_token") == "RT-2")
+        #expect(try state("claude-mcp-s") == "active")
+        #expect(try succeed(run("claude", "cat \"$CLAUDE_CONFIG_DIR/.credentials.json\"")).text == more)
+    }
+
+    @Test func whatCannotBeReadStaysAndIsTakenBackLater() throws {
+        _ = try codex()
+        let outcome = try run("codex", "printf '{\"tok' >\"$CODEX_HOME/auth.json\"; echo \"$CODEX_HOME\"")
+        fail(outcome, 125, "(exit 7 of vault)", "stays there")
+        let file = outcome.text.trimmingCharacters(in: .newlines) + "/auth.json"
+        #expect(try state("codex") == "held")
+        fail(try run("codex", "true"), 125)
+        let sound = try home.read(Sandbox.supportFile("../TokenImportTests/Fixtures/codex/auth.json"))
+        let mended = String(decoding: sound, as: UTF8.self).replacingOccurrences(of: "rt-EXAMPLE", with: "rt-MENDED")
+        try Data(mended.utf8).write(to: URL(filePath: file))
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text == mended)
+        #expect(try secret("codex", "refresh_token") == "rt-MENDED")
+        #expect(try directories().isEmpty)
+    }
+
+    // MARK: How it ends
+
+    @Test func endsAsTheCommandEnds() throws {
+        _ = try codex()
+        #expect(try run("codex", "exit 7").status == 7)
+        #expect(try run("codex", "kill -TERM $$").status == 143)
+        #expect(try run("codex", "kill -KILL $$").status == 137)
+        #expect(try directories().isEmpty)
+        #expect(try state("codex") == "active")
+    }
+
+    @Test func endsAsEnvDoesWhereThereIsNoCommand() throws {
+        _ = try codex()
+        fail(try home.vault("run", "codex", "--", home.path("none")), 127)
+        fail(try home.vault("run", "codex", "--", try home.write("data", "x")), 126)
+        fail(try home.vault("run", "codex"), 125, "(exit 64 of vault)")
+        fail(try home.vault("run", "bogus", "--", "true"), 125, "(exit 64 of vault)")
+        fail(try home.vault("run", "claude", "--", "true"), 125, "(exit 4 of vault)")
+        #expect(try directories().isEmpty)
+    }
+
+    @Test func passesSignalsOn() throws {
+        _ = try codex()
+        mkfifo(home.path("ready"), 0o600)
+        let tool = """
+            trap 'exit 9' TERM; echo up >'\(home.path("ready"))'; while :; do sleep 1; done
+            """
+        let outcome = try home.run([
+            "/bin/sh", "-c",
+            """
+            '\(Sandbox.program)' run codex -- /bin/sh -c "$1" & process=$!
+            read line <'\(home.path("ready"))'; kill -TERM $process; wait $process
+            """, "sh", tool,
+        ])
+        #expect(outcome.status == 9, "\(outcome.notes)")
+        #expect(try directories().isEmpty && state("codex") == "active")
+    }
+
+    @Test func noTokenIsInTheEnvironmentOrTheArguments() throws {
+        _ = try codex()
+        let seen = try succeed(run("codex", "tr '\\0' '\\n' </proc/$PPID/cmdline; env; ulimit -c")).text
+        #expect(!seen.contains("EXAMPLE") && seen.contains("CODEX_HOME=") && seen.hasSuffix("\n0\n"))
+    }
+
+    // MARK: Crashes
+
+    @Test(arguments: ["token codex", "run codex -- true", "doctor", "adopt codex --yes"])
+    func whatACrashLeftIsTakenBackByWhoeverComesNext(next: String) throws {
+        _ = try codex()
+        let killed = try run("codex", "sed -i 's/rt-EXAMPLE/rt-ROTATED/' \"$CODEX_HOME/auth.json\"; kill -9 $PPID")
+        #expect(killed.status == 137)
+        #expect(try state("codex") == "held")
+        #expect(try directories().count == 1)
+        // The token is good still: so that the file is looked at, it is refused.
+        let words = next.split(separator: " ").map(String.init)
+        let outcome = try home.run([Sandbox.program] + words)
+        #expect(outcome.status == 0 || next.hasPrefix("token"), "\(outcome.notes)")
+        if next.hasPrefix("token") { try succeed(home.vault("doctor")) }
+        #expect(try secret("codex", "refresh_token") == "rt-ROTATED")
+        #expect(try state("codex") == "active")
+        #expect(try directories().isEmpty)
+    }
+
+    @Test func aToolThatOutlivesVaultKeepsItsFile() async throws {
+        _ = try codex()
+        mkfifo(home.path("go"), 0o600)
+        mkfifo(home.path("done"), 0o600)
+        let tool = """
+            kill -9 $PPID; read line <'\(home.path("go"))'
+            sed -i 's/rt-EXAMPLE/rt-LATE/' "$CODEX_HOME/auth.json"; exec 3>&-; echo >'\(home.path("done"))'
+            """
+        #expect(try run("codex", tool).status == 137)
+        #expect(try home.vault("doctor").text.contains("in use"))
+        fail(try home.vault("adopt", "codex", "--yes"), 10)
+        #expect(try state("codex") == "held")
+        // One more command gets the same file.
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text.contains("rt-EXAMPLE"))
+        try succeed(home.run(["/bin/sh", "-c", "echo >'\(home.path("go"))'; read line <'\(home.path("done"))'; :"]))
+        // It has written to the FIFO and ends; only then its lock is free.
+        try await eventually("the end of the tool") { try home.vault("doctor").status == 0 && state("codex") == "active" }
+        #expect(try secret("codex", "refresh_token") == "rt-LATE")
+    }
+
+    @Test func aDirectoryThatIsGoneIsSaid() throws {
+        _ = try codex()
+        #expect(try run("codex", "kill -9 $PPID").status == 137)
+        try FileManager.default.removeItem(atPath: runtime + "/vault")
+        #expect(try home.vault("doctor").text.contains("when the session ended"))
+        fail(try run("codex", "true"), 125, "may be spent")
+        try succeed(home.vault("adopt", "codex", "--yes"))
+        #expect(try state("codex") == "active")
+        try succeed(run("codex", "true"))
+    }
+
+    // MARK: Two at once
+
+    @Test func aSecondCommandJoinsTheFirst() throws {
+        _ = try codex()
+        let inner = "'\(Sandbox.program)' run codex -- /bin/sh -c 'echo $CODEX_HOME; sed -i s/rt-EXAMPLE/rt-INNER/ $CODEX_HOME/auth.json'"
+        let outcome = try succeed(run("codex", "echo $CODEX_HOME; \(inner); cat $CODEX_HOME/auth.json"))
+        #expect(outcome.lines.count > 2 && outcome.lines[0] == outcome.lines[1])
+        #expect(outcome.text.contains("rt-INNER"))
+        #expect(try secret("codex", "refresh_token") == "rt-INNER")
+        #expect(try directories().isEmpty && state("codex") == "active")
+    }
+
+    // MARK: Refusals
+
+    @Test func refusesARuntimeDirectoryOnADisk() throws {
+        _ = try codex()
+        let disk = try home.vault("run", "codex", "--", "true", environment: ["XDG_RUNTIME_DIR": home.path("run")])
+        fail(disk, 125, "(exit 10 of vault)", "tmpfs")
+        chmod(runtime, 0o755)
+        fail(try run("codex", "true"), 125, "(exit 10 of vault)")
+        chmod(runtime, 0o700)
+        #expect(try state("codex") == "active")
+    }
+
+    @Test func refusesAGrantThatItsOwnerHas() throws {
+        let file = try home.fixture("codex/auth.json", to: "home/.codex/auth.json")
+        try succeed(home.vault("import", file, "--yes"))
+        fail(try run("codex", "true"), 125, "(exit 10 of vault)", "held")
+        try succeed(home.vault("adopt", "codex", "--yes"))
+        try succeed(run("codex", "true"))
+        // A copy that somebody put back would be a second owner too.
+        _ = try home.fixture("codex/auth.json", to: "home/.codex/auth.json")
+        fail(try run("codex", "true"), 125, "(exit 10 of vault)")
+        #expect(try state("codex") == "active" && directories().isEmpty)
+    }
+
+    @Test func makesAFileForAGrantThatCameFromElsewhere() throws {
+        let more = #", "scope": "user:inference user:profile""#
+        let file = try home.writeToken("t.json", access: "AT-X", refresh: "RT-X", more: more)
+        try succeed(home.vault("import", file, "--name", "t", "--remove", "--yes"))
+        let seen = try succeed(run("claude", "cat \"$CLAUDE_CONFIG_DIR/.credentials.json\"", "--name", "t"))
+        let own = try #require(try seen.object()["claudeAiOauth"] as? [String: Any])
+        #expect(own.text("accessToken") == "AT-X" && own.text("refreshToken") == "RT-X")
+        #expect(own["expiresAt"] as? Int == 4_070_908_800_000)
+        #expect(try state("t") == "active")
+        // Codex wants an id token, and nobody can make one up.
+        fail(try run("codex", "true", "--name", "t"), 125, "(exit 4 of vault)")
+    }
+}
