@@ -148,6 +148,33 @@ public struct KeyringClient: Sendable {
         return false
     }
 
+    /// What another program keeps for a service, or for one account of it: accounts and values.
+    ///
+    /// Only services on `vault-keyring`'s list are looked at. Nothing is unlocked and nobody is asked.
+    ///
+    /// - Throws: `.absent` where there is nothing, `.locked` where the keyring would have to be unlocked first.
+    public func foreignItems(
+        of service: String,
+        account: String?
+    ) async throws(KeyringError) -> [(account: String, value: SharedSecret)] {
+        let query: SharedSecret
+        do { query = SharedSecret(try SecretBytes(ForeignQuery(service: service, account: account).encoded)) } catch {
+            throw KeyringError(.failed, error.message)
+        }
+        let request = KeyringRequest(.foreign, interactive: false)
+        let (answer, values) = try await ask(request, value: query, deadline: deadline(false))
+        if let error = KeyringError(answer) { throw error }
+        guard values.count.isMultiple(of: 2) else {
+            throw KeyringError(.failed, "vault-keyring answered an item without its account")
+        }
+        return stride(from: 0, to: values.count, by: 2).map { index in
+            let account = values[index].withSecret { name in
+                name.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+            }
+            return (account, values[index + 1])
+        }
+    }
+
     private func lookup(
         _ request: KeyringRequest,
         deadline: MonotonicDeadline

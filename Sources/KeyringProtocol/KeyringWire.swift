@@ -60,6 +60,10 @@ package enum KeyringOperation: UInt8, Sendable {
     case store = 3
     /// Remove all values kept for a slot.
     case delete = 4
+    /// Return what another program keeps, without unlocking anything and without asking anybody.
+    ///
+    /// The request's value is a `ForeignQuery`; the answer's values are pairs, an account's name and what is kept for it.
+    case foreign = 5
 }
 
 /// How it went.

@@ -32,8 +32,12 @@ struct Failure: Error {
 /// Answers requests, one at a time.
 struct KeyringService {
     private let bus: SessionBus
+    private let environment: [String: String]
 
-    init(environment: [String: String]) { bus = SessionBus(environment) }
+    init(environment: [String: String]) {
+        bus = SessionBus(environment)
+        self.environment = environment
+    }
 
     /// The answer to one frame.
     func answer(_ body: borrowing WipedBytes) -> Reply {
@@ -58,6 +62,7 @@ struct KeyringService {
                 case .lookup: return Reply(keys: try keyring.lookup(Slot(request)))
                 case .store: try keyring.store(value, for: Slot(request), label: request.label)
                 case .delete: try keyring.delete(Slot(request))
+                case .foreign: return Reply(keys: try SecretServiceKeyring.foreign(try query(value)))
                 }
                 return Reply(.ok)
             } catch {
@@ -66,5 +71,17 @@ struct KeyringService {
         #else
             return Reply(.unavailable, "vault-keyring was built without Secret Service support")
         #endif
+    }
+
+    /// What another program's items are to be found by.
+    private func query(_ value: UnsafeRawBufferPointer) throws(Failure) -> ForeignQuery {
+        let query: ForeignQuery
+        do { query = try ForeignQuery.parse(value) } catch {
+            throw Failure(.failed, "vault-keyring does not understand vault: they are not of the same version")
+        }
+        guard query.isAllowed(in: environment) else {
+            throw Failure(.refused, "this service is none of those whose items are looked at")
+        }
+        return query
     }
 }
