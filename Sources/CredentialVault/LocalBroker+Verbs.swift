@@ -1,3 +1,4 @@
+internal import KeyCustody
 package import TokenBroker
 internal import TokenImport
 package import VaultAPI
@@ -129,11 +130,12 @@ extension LocalBroker: VaultBroker {
     ) async throws(VaultError) -> TakeOver {
         let now = clock.now
         // The owner's newest refresh token counts, even if the access token beside it has run out: any other is spent.
-        _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true)
+        let keyring = Self.keyring(for: summary)
+        _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true, keyring: keyring)
         let current = try await vault.summary(of: summary.name)
-        guard let source = current.source, try await SourceFile.stillHolds(current, in: vault, now: now) else {
-            return .gone(generation: current.generation)
-        }
+        guard let source = current.source,
+            try await SourceFile.stillHolds(current, in: vault, now: now, keyring: keyring)
+        else { return .gone(generation: current.generation) }
         guard current.tokenEndpoint != nil, current.clientID != nil else {
             throw VaultError(
                 .configuration,
@@ -143,8 +145,17 @@ extension LocalBroker: VaultBroker {
             )
         }
         guard takingOut else { return .stillThere(path: source.path) }
+        // An item of another program is never changed: that its owner is done with it is for the user to say.
+        if SourceFile.isForeignItem(current) { return .gone(generation: current.generation) }
         try await SourceFile.remove(current, from: vault, now: now)
         return .gone(generation: try await vault.summary(of: summary.name).generation)
+    }
+}
+
+extension LocalBroker {
+    /// The keyring, for an entry that came from there and no other.
+    fileprivate nonisolated static func keyring(for entry: EntrySummary) -> (any ForeignKeyring)? {
+        SourceFile.isForeignItem(entry) ? KeyringClient() : nil
     }
 }
 
@@ -166,6 +177,6 @@ extension SecondOwner {
     package static let sourceFile = SecondOwner { (vault, entry, now) async throws(VaultError) -> Void in
         // A command that was cut off has left its file for whoever comes first.
         if case .settled = try await ToolRun.settle(entry, in: vault, now: now) { return }
-        _ = try await ImportPlan.reread(entry, into: vault, now: now)
+        _ = try await ImportPlan.reread(entry, into: vault, now: now, keyring: LocalBroker.keyring(for: entry))
     }
 }

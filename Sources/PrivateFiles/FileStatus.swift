@@ -49,6 +49,15 @@ public struct FileStatus: Hashable, Sendable {
         return FileStatus(status)
     }
 
+    /// What stands for the status of something that is read like a file and is none: ours, private, of one name.
+    public static var nowhere: FileStatus {
+        var status = stat()
+        status.st_mode = S_IFREG | 0o600
+        status.st_nlink = 1
+        status.st_uid = geteuid()
+        return FileStatus(status)
+    }
+
     init(_ status: stat) {
         kind =
             switch status.st_mode & S_IFMT {

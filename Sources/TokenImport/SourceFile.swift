@@ -7,22 +7,32 @@ public import VaultCore
 public enum SourceFile {
     /// Whether the file holds the entry's grant still, be it an older state of it.
     ///
-    /// - Throws: What is wrong with a file that is there and cannot be read: then nobody knows.
+    /// - Parameter keyring: For an entry that came from there.
+    /// - Throws: What is wrong with a file that is there and cannot be read, or with the keyring: then nobody knows.
     public static func stillHolds(
         _ entry: EntrySummary,
         in vault: Vault,
-        now: Timestamp
+        now: Timestamp,
+        keyring: (any ForeignKeyring)? = nil
     ) async throws(VaultError) -> Bool {
-        guard let plan = try await plan(for: entry, vault, remove: false, now: now) else { return false }
+        guard let plan = try await plan(for: entry, vault, remove: false, now: now, keyring) else { return false }
         if let failure = plan.failures.first, failure.error.code != .notFound { throw failure.error }
         return !plan.items.isEmpty
+    }
+
+    /// Whether the entry came from an item of another program in the keyring, which is never changed.
+    public static func isForeignItem(_ entry: EntrySummary) -> Bool {
+        entry.source.map { ForeignItem(path: $0.path) != nil } ?? false
     }
 
     /// Takes the grant out of the file and ends the hold.
     ///
     /// - Throws: Why it could not be taken out; then the file is as it was, and the entry is held still.
     public static func remove(_ entry: EntrySummary, from vault: Vault, now: Timestamp) async throws(VaultError) {
-        guard let plan = try await plan(for: entry, vault, remove: true, now: now) else { return }
+        if let source = entry.source {
+            try ForeignItem.refuseRemoval(from: source.path, whenRemoved: Formats.named(source.format).facts)
+        }
+        guard let plan = try await plan(for: entry, vault, remove: true, now: now, nil) else { return }
         let report = await plan.execute(into: vault, now: now)
         if let failure = plan.failures.first ?? report.failures.first { throw failure.error }
         guard report.outcomes.contains(where: { $0.removal != .kept }) else {
@@ -39,13 +49,14 @@ public enum SourceFile {
         for entry: EntrySummary,
         _ vault: Vault,
         remove: Bool,
-        now: Timestamp
+        now: Timestamp,
+        _ keyring: (any ForeignKeyring)?
     ) async throws(VaultError) -> ImportPlan? {
         guard let source = entry.source else { return nil }
         var options = ImportOptions()
         options.format = source.format
         options.remove = remove
-        var plan = try await ImportPlan.make([source.path], options: options, for: vault, now: now)
+        var plan = try await ImportPlan.make([source.path], options: options, for: vault, now: now, keyring: keyring)
         plan.items.removeAll { $0.name != entry.name || $0.pointer != source.pointer }
         return plan
     }

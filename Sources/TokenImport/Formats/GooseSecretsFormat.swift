@@ -23,18 +23,26 @@ struct GooseSecretsFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
+        try Self.contents(of: root, configuration: context.path.ancestor(1) + "/config.yaml", in: context)
+    }
+
+    /// What stands under Goose's keys, in its file or in the keyring.
+    static func contents(
+        of root: JSONValue,
+        configuration: String,
+        in context: ReadingContext
+    ) throws(VaultError) -> FileContents {
         guard root.kind == .object else { throw root.mismatch(expected: "a mapping") }
         var contents = FileContents()
         for member in root.children {
             let name = member.name
-            if name.hasPrefix(Self.databricks), member.kind == .object {
-                let hash = String(name.dropFirst(Self.databricks.count))
-                let configuration = context.path.ancestor(1) + "/config.yaml"
+            if name.hasPrefix(databricks), member.kind == .object {
+                let hash = String(name.dropFirst(databricks.count))
                 if var grant = try GooseDatabricksFormat.grant(member, hash: hash, configuration, context) {
                     grant.members = [member]
                     contents.grants.append(grant)
                 }
-            } else if name.hasPrefix(Self.credentials), member.kind == .object {
+            } else if name.hasPrefix(credentials), member.kind == .object {
                 if let grant = try extensionGrant(member, context) { contents.grants.append(grant) }
             } else if member.kind == .string {
                 if let grant = key(member, context) {
@@ -50,14 +58,14 @@ struct GooseSecretsFormat: TokenFileFormat {
     }
 
     /// What Goose keeps for an extension: the client, the answer of the token endpoint, and, since 2025, when it came.
-    private func extensionGrant(
+    private static func extensionGrant(
         _ member: JSONValue,
         _ context: ReadingContext
     ) throws(VaultError) -> FoundGrant? {
         guard let response = member["token_response"], response.kind == .object,
             let access = try response.token("access_token")
         else { return nil }
-        let name = String(member.name.dropFirst(Self.credentials.count))
+        let name = String(member.name.dropFirst(credentials.count))
         var grant = FoundGrant(.nearest(.oauth, "goose-\(name)"), at: member, in: context)
         grant.summary.metadata["extension"] = printable(name)
         grant.summary.clientID = try member.fact("client_id")
@@ -85,7 +93,7 @@ struct GooseSecretsFormat: TokenFileFormat {
     }
 
     /// A text that is a key: every text here is a secret, but an address is no token.
-    private func key(_ member: JSONValue, _ context: ReadingContext) -> FoundGrant? {
+    private static func key(_ member: JSONValue, _ context: ReadingContext) -> FoundGrant? {
         guard !member.hasSecretPrefix("https://"), !member.hasSecretPrefix("http://"),
             let token = try? member.parent?.token(member.name)
         else { return nil }
@@ -98,7 +106,7 @@ struct GooseSecretsFormat: TokenFileFormat {
         return grant
     }
 
-    private func isKey(_ name: String) -> Bool {
+    private static func isKey(_ name: String) -> Bool {
         ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD"].contains { name.uppercased().hasSuffix($0) }
     }
 }

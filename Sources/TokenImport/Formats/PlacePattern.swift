@@ -81,16 +81,21 @@ public struct Machine: Hashable, Sendable {
     /// Variables by name.
     public let variables: [String: String]
 
+    /// What places depend on, and by which name Moat's key is kept.
+    private static var names: Set<String> {
+        Set(FormatFacts.all.values.flatMap { $0.places.flatMap(\.variables) } + ["MOAT_KEYRING_SERVICE"])
+    }
+
     /// Takes from an environment what places depend on.
     public init(home: String?, environment: [String: String]) {
         self.home = home.flatMap { $0.hasPrefix("/") ? PathResolution.absolute($0) : nil }
-        let names = Set(FormatFacts.all.values.flatMap { $0.places.flatMap(\.variables) })
+        let names = Self.names
         variables = environment.filter { names.contains($0.key) }
     }
 
     /// The one this process runs on.
     public static var current: Machine {
-        let names = Set(FormatFacts.all.values.flatMap { $0.places.flatMap(\.variables) })
+        let names = Self.names
         var environment: [String: String] = [:]
         for name in names {
             if let value = getenv(name) { environment[name] = String(cString: value) }

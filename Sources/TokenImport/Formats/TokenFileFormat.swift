@@ -129,11 +129,18 @@ enum Formats {
     static let all: [any TokenFileFormat] =
         [ClaudeFormat(), CodexFormat()] + agents + cloud + flatAgents + text
         + [AgentOSFormat(), GeminiFormat(), GoFormat(), GooseDatabricksFormat()] + cloudFamilies + [GenericFormat()]
+        + elsewhere
 
-    /// Those that are not written in JSON.
+    /// Those that are written in other text than JSON.
     private static let text: [any TokenFileFormat] = [
         GooseSecretsFormat(), GHFormat(), FlyFormat(), WranglerFormat(), RcloneFormat(), NpmFormat(), HerokuFormat(),
         SupabaseFormat(),
+    ]
+
+    /// Those of databases, of Moat's store, and of items in the keyring.
+    private static let elsewhere: [any TokenFileFormat] = [
+        GcloudFormat(), CopilotDatabaseFormat(), KiroFormat(), MoatFormat(), GooseKeyringFormat(),
+        DatabricksKeyringFormat(), GitHubKeyringFormat(),
     ]
 
     /// The format of that identifier.

@@ -29,6 +29,9 @@ struct TokenPath: Sendable {
     /// Whether one of the directories above has that name.
     func isBelow(_ part: String) -> Bool { directories.contains { $0 == part } }
 
+    /// The name of the directory it lies in, without leading dots.
+    var parentName: String { directories.last.map(String.init) ?? "" }
+
     /// The directory so many levels above the file: 1 is its own.
     func ancestor(_ levels: Int) -> String {
         "/" + path.split(separator: "/").dropLast(levels).joined(separator: "/")

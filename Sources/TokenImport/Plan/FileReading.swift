@@ -15,9 +15,20 @@ struct FileReading {
     ///
     /// - Throws: `.damaged` for what is no token file, `.configuration` where the format is ambiguous, `.failed` for
     ///   one that is known and not supported, `.notFound` where there is no token in it, and the errors of the file.
-    static func of(_ path: String, format: String? = nil, options: ImportOptions, now: Timestamp)
-        throws(VaultError) -> FileReading
-    {
+    ///
+    /// - Parameter keyring: What the keyring holds of other programs; empty where there is none at hand.
+    static func of(
+        _ path: String,
+        format: String? = nil,
+        options: ImportOptions,
+        now: Timestamp,
+        keyring: ForeignItems = ForeignItems()
+    ) throws(VaultError) -> FileReading {
+        if let item = ForeignItem(path: path) {
+            let (file, document, format) = try keyring.read(item)
+            let text = try FileText(document, format, of: file.sha256, at: path, options, now: now)
+            return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
+        }
         let file = try TokenFile.read(path)
         let text = try FileText.of(
             file.bytes,
@@ -25,8 +36,11 @@ struct FileReading {
             at: path,
             format: format ?? options.format,
             options: options,
-            now: now
+            now: now,
+            modified: file.modified,
+            keyring: keyring
         )
+        if text.document.syntax == .sqlite { try SQLiteFile.requireSettled(path) }
         return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
     }
 
@@ -61,6 +75,9 @@ struct FileText {
 
     /// Takes apart bytes that lie, or once lay, at `path`.
     ///
+    /// - Parameters:
+    ///   - modified: When the file was last written, where it is one.
+    ///   - keyring: Where the key of an encrypted file may lie.
     /// - Throws: As `FileReading.of` does where the file itself is sound.
     static func of(
         _ bytes: SharedSecret,
@@ -68,23 +85,43 @@ struct FileText {
         at path: String,
         format: String?,
         options: ImportOptions,
-        now: Timestamp
+        now: Timestamp,
+        modified: Timestamp? = nil,
+        keyring: ForeignItems = ForeignItems()
     ) throws(VaultError) -> FileText {
         let subject = printable(path)
         let place = TokenPath(path)
         var asked: (any TokenFileFormat)?
         if let format { asked = try Formats.named(format) }
         try EncryptedFile.decline(bytes, subject)
-        let syntax = try syntax(of: bytes, at: place, asked, subject)
-        let document = try SourceDocument.read(bytes, as: syntax, at: place, subject: subject)
+        let document = try SourceDocument.read(
+            bytes,
+            as: try syntax(of: bytes, at: place, asked, subject),
+            at: place,
+            subject: subject,
+            keys: SourceKeys(machine: options.machine, keyring: keyring)
+        )
         let chosen: any TokenFileFormat
         if let asked { chosen = asked } else { chosen = try recognise(document, at: place) }
-        var contents = try chosen.read(
+        return try FileText(document, chosen, of: sha256, at: path, options, now: now, modified: modified)
+    }
+
+    /// Reads the grants of a document.
+    fileprivate init(
+        _ document: SourceDocument,
+        _ format: any TokenFileFormat,
+        of sha256: [UInt8],
+        at path: String,
+        _ options: ImportOptions,
+        now: Timestamp,
+        modified: Timestamp? = nil
+    ) throws(VaultError) {
+        var contents = try format.read(
             document.root,
-            in: ReadingContext(path: place, options: options, now: now, modified: file.modified)
+            in: ReadingContext(path: TokenPath(path), options: options, now: now, modified: modified)
         )
         guard !contents.grants.isEmpty else {
-            throw VaultError(.notFound, "\(subject) holds no token (read as \(chosen.identifier))")
+            throw VaultError(.notFound, "\(document.view.subject) holds no token (read as \(format.identifier))")
         }
         for index in contents.grants.indices {
             options.complete(&contents.grants[index])
@@ -92,11 +129,13 @@ struct FileText {
                 path: path,
                 sha256: sha256,
                 pointer: contents.grants[index].value.pointer,
-                format: chosen.identifier
+                format: format.identifier
             )
             contents.grants[index].summary.source = source
         }
-        return FileText(document: document, format: chosen, contents: contents)
+        self.document = document
+        self.format = format
+        self.contents = contents
     }
 
     /// The syntax that the bytes or the name tell, or the only one that the named format has.

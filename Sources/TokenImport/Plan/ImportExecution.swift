@@ -29,9 +29,10 @@ extension ImportPlan {
                 groups.append((item.path, [item]))
             }
         }
+        let keyring = await ForeignItems.needed(for: groups.map(\.path), on: options.machine, from: keyring)
         for (index, group) in groups.enumerated() {
             progress(ImportProgress(done: index, total: groups.count, path: group.path))
-            var execution = FileExecution(options: options, items: group.items, now: now)
+            var execution = FileExecution(options: options, items: group.items, now: now, keyring: keyring)
             do throws(VaultError) { try await execution.run(vault) } catch { execution.fail(error) }
             report.outcomes += execution.outcomes
             report.failures += execution.failures
@@ -45,11 +46,13 @@ private struct FileExecution {
     let options: ImportOptions
     let items: [ImportItem]
     let now: Timestamp
+    let keyring: ForeignItems
     var outcomes: [ImportOutcome] = []
     var failures: [ImportFailure] = []
 
-    init(options: ImportOptions, items: [ImportItem], now: Timestamp) {
+    init(options: ImportOptions, items: [ImportItem], now: Timestamp, keyring: ForeignItems) {
         self.options = options
+        self.keyring = keyring
         self.items = items
         self.now = now
     }
@@ -65,7 +68,13 @@ private struct FileExecution {
             return
         }
         guard let first = items.first else { return }
-        let reading = try FileReading.of(first.path, format: first.format, options: options, now: now)
+        let reading = try FileReading.of(
+            first.path,
+            format: first.format,
+            options: options,
+            now: now,
+            keyring: keyring
+        )
         guard reading.file.sha256 == first.sha256 else {
             throw VaultError(
                 .temporary,
@@ -118,7 +127,7 @@ private struct FileExecution {
         }
         let secrets = try ImportedSecrets(grant, options)
         // Held until the file no longer has it, so that a crash in between leaves no second owner.
-        let mayRotate = item.hasRefreshToken && item.rotation != .never
+        let mayRotate = item.hasRefreshToken && (item.rotation != .never || ForeignItem(path: item.path) != nil)
         let state: EntryState = mayRotate ? .held(.secondOwner) : .active
         var result: ImportOutcome.Result = .unchanged
         if item.action == .new {

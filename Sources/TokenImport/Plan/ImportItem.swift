@@ -74,6 +74,10 @@ public struct ImportPlan: Sendable {
     public internal(set) var passedOver = 0
     /// What it was made with.
     public let options: ImportOptions
+    /// Where items of other programs are looked up again when it is carried out.
+    var keyring: (any ForeignKeyring)?
+
+    init(options: ImportOptions) { self.options = options }
 
     /// The part of the plan that concerns one entry: for looking at an imported entry's file again.
     public func only(_ name: EntryName) -> ImportPlan {

@@ -22,6 +22,8 @@ extension ImportPlan {
     ///   - paths: Files, and directories to be walked. A file that is no token file is a failure if it was named, and
     ///     passed over in a directory.
     ///   - now: When the import takes place.
+    ///   - keyring: Where grants are looked up that their owner keeps there, and keys of encrypted files. `nil` leaves
+    ///     those paths (`keyring:…`) and files unread.
     ///   - progress: Called before each file.
     /// - Throws: What is wrong with the options or with the vault as a whole; what is wrong with a file is in `failures`.
     public static func make(
@@ -29,17 +31,21 @@ extension ImportPlan {
         options: ImportOptions,
         for vault: some ImportDestination,
         now: Timestamp,
+        keyring: (any ForeignKeyring)? = nil,
         progress: @Sendable (ImportProgress) -> Void = { _ in }
     ) async throws(VaultError) -> ImportPlan {
         try options.check()
         var planner = try ImportPlanner(options: options, existing: await vault.list(), now: now)
         let files = planner.locate(paths)
+        planner.keyring = await ForeignItems.needed(for: files.map(\.path), on: options.machine, from: keyring)
         for (index, file) in files.enumerated() {
             progress(ImportProgress(done: index, total: files.count, path: file.path))
             await planner.plan(file, vault)
         }
         await planner.noticeCopies(vault)
-        return try planner.finish()
+        var plan = try planner.finish()
+        plan.keyring = keyring
+        return plan
     }
 }
 
@@ -54,6 +60,7 @@ struct ImportPlanner {
         let isNamed: Bool
     }
 
+    fileprivate var keyring = ForeignItems()
     private var plan: ImportPlan
     private let key: FingerprintKey
     private let now: Timestamp
@@ -108,6 +115,7 @@ struct ImportPlanner {
     }
 
     private mutating func candidatesAt(_ path: String) throws(VaultError) -> [Candidate] {
+        if ForeignItem(path: path) != nil { return [Candidate(path: path, isNamed: true)] }
         guard !path.isEmpty, !path.utf8.contains(0) else { throw VaultError(.usage, "an empty path names no file") }
         var place = PathResolution.absolute(path)
         var link: String?
@@ -134,7 +142,7 @@ struct ImportPlanner {
     /// Adds what one file holds, or why it does not count.
     mutating func plan(_ candidate: Candidate, _ vault: some ImportDestination) async {
         do throws(VaultError) {
-            let reading = try FileReading.of(candidate.path, options: plan.options, now: now)
+            let reading = try FileReading.of(candidate.path, options: plan.options, now: now, keyring: keyring)
             for grant in reading.contents.grants { try await add(grant, of: reading, candidate, vault) }
         } catch {
             if candidate.isNamed || reports(error, candidate.path) {
@@ -186,8 +194,9 @@ struct ImportPlanner {
             item.notes.append("\(printable(link)) is a symbolic link to it")
         }
         if status.links > 1 { item.notes.append("the file has \(status.links) names (hard links)") }
-        let canRemove = plan.options.remove && candidate.link == nil && status.links == 1
-        item.willBeHeld = refreshToken != nil && summary.rotation != .never && !canRemove
+        let isForeign = ForeignItem(path: candidate.path) != nil
+        let canRemove = plan.options.remove && candidate.link == nil && status.links == 1 && !isForeign
+        item.willBeHeld = refreshToken != nil && (summary.rotation != .never || isForeign) && !canRemove
         if let entry = bySource[Self.place(candidate.path, item.pointer)] {
             item.name = entry.name
             try await compare(&item, grant, entry, vault)

@@ -14,6 +14,7 @@ extension ImportPlan {
     ///     as it is: it may have been adopted.
     ///   - evenExpired: Whether a copy is taken whose access token has run out as well. Whoever is about to spend the
     ///     refresh token needs the owner's newest, whatever became of the access token that came with it.
+    ///   - keyring: For an entry that came from there; without one nothing is known of it and nothing changes.
     /// - Returns: Whether the entry has other tokens now.
     /// - Throws: What is wrong with the vault.
     @discardableResult
@@ -21,13 +22,15 @@ extension ImportPlan {
         _ summary: EntrySummary,
         into vault: Vault,
         now: Timestamp,
-        evenExpired: Bool = false
+        evenExpired: Bool = false,
+        keyring: (any ForeignKeyring)? = nil
     ) async throws(VaultError) -> Bool {
         guard summary.state == .held(.secondOwner), let source = summary.source else { return false }
         var options = ImportOptions()
         options.format = source.format
         let entry = RereadEntry(vault: vault, summary: summary)
-        var plan = try await make([source.path], options: options, for: entry, now: now).only(summary.name)
+        var plan = try await make([source.path], options: options, for: entry, now: now, keyring: keyring)
+            .only(summary.name)
         plan.failures = []
         plan.items.removeAll { item in
             guard item.action == .update, !item.completesOnly else { return true }

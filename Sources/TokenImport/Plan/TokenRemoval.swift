@@ -17,6 +17,7 @@ struct TokenRemoval {
     /// - Throws: `.unsafe` for a link or a file with a second name, `.temporary` for one that is no longer what was
     ///   sealed. The file is then as it was.
     func remove(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
+        try ForeignItem.refuseRemoval(from: reading.file.path, whenRemoved: reading.format.facts)
         let file = TokenPath(reading.file.path)
         // Only where the owner itself would look for them: a copy elsewhere has no owner at work.
         let isOwners = reading.format.facts.places.contains { $0.matches(file.path, on: machine) }
@@ -32,6 +33,12 @@ struct TokenRemoval {
         let members = grants.flatMap { $0.members + ($0.secrets + $0.copies).map(\.value) }.filter { $0.parent != nil }
         let removed = Set(members.map(\.index))
         let kept = reading.contents.grants.filter { !pointers.contains($0.value.pointer) }
+        if let editor = reading.document.editor as? any InPlaceEditor {
+            let cut = outermost(members, removed)
+            try check(SharedSecret(try editor.removing(cut)), without: cut)
+            try editor.remove(cut, from: reading.file)
+            return .edited
+        }
         if isWorthless(without: removed, beside: kept) {
             _ = try confirm(path)
             try withFiles { () throws(FileError) in try PrivateFiles.remove(path) }

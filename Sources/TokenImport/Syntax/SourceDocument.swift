@@ -8,7 +8,9 @@ internal import VaultCrypto
 /// that what is not edited stays as its owner wrote it.
 struct SourceDocument: Sendable {
     let syntax: FileSyntax
-    /// What the file says. For JSON it is the file.
+    /// What the file says.
+    ///
+    /// For JSON it is the file.
     let view: JSONDocument
     /// Knows where in the bytes each value of the view stands.
     let editor: any SourceEditor
@@ -22,7 +24,8 @@ struct SourceDocument: Sendable {
         _ bytes: SharedSecret,
         as syntax: FileSyntax,
         at path: TokenPath,
-        subject: String
+        subject: String,
+        keys: SourceKeys = SourceKeys()
     ) throws(VaultError) -> SourceDocument {
         switch syntax {
         case .json:
@@ -37,6 +40,12 @@ struct SourceDocument: Sendable {
             }
             let editor = PlacedEditor(text: bytes, view: view, syntax: syntax, path: path, places: places)
             return SourceDocument(syntax: syntax, view: view, editor: editor)
+        case .sqlite:
+            let view = try SQLiteView.document(bytes, subject: subject)
+            return SourceDocument(syntax: syntax, view: view, editor: SQLiteEditor(bytes: bytes, view: view))
+        case .moat:
+            let (view, key) = try MoatFile.open(bytes, at: path, keys, subject: subject)
+            return SourceDocument(syntax: syntax, view: view, editor: MoatEditor(document: view, key: key))
         default:
             throw VaultError(.damaged, "\(subject) is no token file that is known")
         }
@@ -70,6 +79,22 @@ protocol SourceEditor: Sendable {
     ///
     /// - Throws: `.failed` where a value cannot be put there, `.unsafe` where what comes of it says something else.
     func replacing(_ values: [Replacement]) throws(VaultError) -> SecretBytes
+}
+
+/// Edits a token file where it lies, under the locks that the program that owns it takes: to put another file in its
+/// place would leave that program with the old one open.
+protocol InPlaceEditor: SourceEditor {
+    /// Takes these members out of the file itself, which stays.
+    ///
+    /// - Throws: `.temporary` where the owner holds a lock or what is to go has changed since it was read. The file is
+    ///   then as it was.
+    func remove(_ members: [JSONValue], from file: TokenFile) throws(VaultError)
+
+    /// Puts these members back into the file as it is now, some values replaced by newer ones.
+    ///
+    /// - Parameter file: The file as it is now; this editor is that of the bytes that were sealed.
+    /// - Throws: `.temporary` where the owner holds a lock or has put something else in their place.
+    func putBack(_ members: [JSONValue], with values: [Replacement], into file: TokenFile) throws(VaultError)
 }
 
 /// What comes into the place of a value: a scalar of the same type.

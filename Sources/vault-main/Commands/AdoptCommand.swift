@@ -53,15 +53,24 @@ struct AdoptCommand: AsyncParsableCommand {
     }
 
     private func confirmTakingOut(_ name: EntryName, of path: String, _ context: Context) throws(VaultError) {
+        // An item of another program in the keyring is only read: the question is whether that program is done with it.
+        let isForeign = path.hasPrefix("keyring:")
         do throws(VaultError) {
-            try context.confirm("\(path) still holds the grant of \(name). Take it out of that file?", confirmation)
+            try context.confirm(
+                isForeign
+                    ? "\(path) still holds the grant of \(name), and vault leaves it there. Will no other program use it?"
+                    : "\(path) still holds the grant of \(name). Take it out of that file?",
+                confirmation
+            )
         } catch {
             guard error.code == .locked else { throw error }
             throw VaultError(
                 .unsafe,
                 "\(path) still holds the grant of \(name), and two owners of one refresh token log each other out; "
                     + "nothing was changed",
-                hint: "log out of the program that owns it, or take it out of the file: vault adopt \(name.name) --yes"
+                hint: isForeign
+                    ? "log out of the program that owns it, or say that nothing else uses it: vault adopt \(name.name) --yes"
+                    : "log out of the program that owns it, or take it out of the file: vault adopt \(name.name) --yes"
             )
         }
     }
