@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -299,4 +300,8 @@ int vault_peer(int descriptor, int32_t *process, uint32_t *user) {
 int vault_accept(int descriptor) {
     int client = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     return client < 0 ? -errno : client;
+}
+
+bool vault_contains(const void *bytes, size_t count, const void *word, size_t length) {
+    return memmem(bytes, count, word, length) != NULL;
 }

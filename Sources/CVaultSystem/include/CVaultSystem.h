@@ -3,6 +3,7 @@
 #define C_VAULT_SYSTEM_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /// Keeps how the process was started: its core limit, signal mask and ignored signals. To be called before anything below
@@ -68,5 +69,8 @@ int vault_accept(int descriptor);
 
 /// The process and user at the other end of a Unix socket (SO_PEERCRED). Returns 0 or an errno value.
 int vault_peer(int descriptor, int32_t *process, uint32_t *user);
+
+/// Whether the bytes contain the word: memmem(3), which the Glibc module leaves out.
+bool vault_contains(const void *bytes, size_t count, const void *word, size_t length);
 
 #endif

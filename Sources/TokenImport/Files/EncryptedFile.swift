@@ -13,18 +13,26 @@ enum EncryptedFile {
 
     /// Refuses them, `.failed`, saying what they are.
     static func decline(_ text: SharedSecret, _ subject: String) throws(VaultError) {
-        let found: String? = text.withBytes { bytes in
-            let mark = marks.first { mark in
-                afterComments(bytes).starts(
-                    with: UnsafeBufferPointer(start: mark.prefix.utf8Start, count: mark.prefix.utf8CodeUnitCount)
-                )
-            }
-            if let mark { return mark.what }
-            if isGemini(bytes) { return "Gemini CLI's encrypted store" }
-            return isOIDCAgent(bytes) ? "oidc-agent's encrypted configuration" : nil
+        guard let found = text.withBytes({ what($0) }) else { return }
+        throw VaultError(
+            .failed,
+            "\(subject) is not imported: it is \(found), which import does not read",
+            underlying: FileVerdict.declined
+        )
+    }
+
+    /// Whether these are the first bytes of one.
+    static func isOne(_ bytes: UnsafeRawBufferPointer) -> Bool { what(bytes) != nil }
+
+    private static func what(_ bytes: UnsafeRawBufferPointer) -> String? {
+        let mark = marks.first { mark in
+            afterComments(bytes).starts(
+                with: UnsafeBufferPointer(start: mark.prefix.utf8Start, count: mark.prefix.utf8CodeUnitCount)
+            )
         }
-        guard let found else { return }
-        throw VaultError(.failed, "\(subject) is not imported: it is \(found), which import does not read")
+        if let mark { return mark.what }
+        if isGemini(bytes) { return "Gemini CLI's encrypted store" }
+        return isOIDCAgent(bytes) ? "oidc-agent's encrypted configuration" : nil
     }
 
     /// No JSON, and a last line that says which version has written it.

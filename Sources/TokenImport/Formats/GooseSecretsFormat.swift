@@ -19,7 +19,7 @@ struct GooseSecretsFormat: TokenFileFormat {
         }
         if isGoose { return .yes }
         guard path.fileName == "secrets.yaml", path.lies(in: "goose") || path.lies(in: "config") else { return .no }
-        return root.children.contains { $0.kind == .string && isKey($0.name) } ? .yes : .no
+        return root.children.contains { $0.kind == .string && Self.isKey($0.name) } ? .yes : .no
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {

@@ -90,7 +90,8 @@ struct FileText {
         keyring: ForeignItems = ForeignItems()
     ) throws(VaultError) -> FileText {
         let subject = printable(path)
-        let place = TokenPath(path)
+        // A backup is judged as what it is a backup of.
+        let place = TokenPath(Leftover.originalPath(of: path))
         var asked: (any TokenFileFormat)?
         if let format { asked = try Formats.named(format) }
         try EncryptedFile.decline(bytes, subject)
@@ -154,7 +155,8 @@ struct FileText {
         throw VaultError(
             .damaged,
             "\(subject) is no token file that is known",
-            hint: "if it is one, say of which kind with --format"
+            hint: "if it is one, say of which kind with --format",
+            underlying: FileVerdict.unknown
         )
     }
 
@@ -170,16 +172,22 @@ struct FileText {
                 throw VaultError(
                     .configuration,
                     "\(document.view.subject) is ambiguous: \(reason)",
-                    hint: "say what it is with --format, for example --format \(format.identifier)"
+                    hint: "say what it is with --format, for example --format \(format.identifier)",
+                    underlying: FileVerdict.ambiguous
                 )
             case .declined(let reason):
-                throw VaultError(.failed, "\(document.view.subject) is not imported: \(reason)")
+                throw VaultError(
+                    .failed,
+                    "\(document.view.subject) is not imported: \(reason)",
+                    underlying: FileVerdict.declined
+                )
             }
         }
         throw VaultError(
             .damaged,
             "\(document.view.subject) is no token file that is known",
-            hint: "if it is one, say of which kind with --format"
+            hint: "if it is one, say of which kind with --format",
+            underlying: FileVerdict.unknown
         )
     }
 }

@@ -21,16 +21,17 @@ struct FingerprintKey: Sendable {
         return secret.withUnsafeBytes { print($0, .secret) }
     }
 
-    /// Of the refresh token in a file, `nil` where there is none.
-    func refreshToken(of grant: FoundGrant) throws(VaultError) -> [UInt8]? {
-        guard let value = grant.token(.refreshToken) else { return nil }
-        let secret = try value.secret()
-        return secret.withUnsafeBytes { print($0, .refreshToken) }
+    /// What tells a grant in a file from another.
+    func marks(of grant: FoundGrant) throws(VaultError) -> GrantMarks {
+        let prints = try secrets(of: grant)
+        return GrantMarks { prints[$0] }
     }
 
-    /// Of an entry's refresh token.
-    func refreshToken(of secrets: borrowing EntrySecrets) -> [UInt8]? {
-        secrets.withField(.refreshToken) { print($0, .refreshToken) }
+    /// What tells an entry's grant from another.
+    func marks(of secrets: borrowing EntrySecrets) -> GrantMarks {
+        var prints: [EntrySecrets.Field: [UInt8]] = [:]
+        for field in GrantMarks.fields { prints[field] = secrets.withField(field) { print($0, field) } }
+        return GrantMarks { prints[$0] }
     }
 
     /// Of each secret of a grant in a file.
@@ -61,5 +62,23 @@ struct FingerprintKey: Sendable {
             hash.update(bytes)
             return hash.finish()
         }
+    }
+}
+
+/// The fingerprints by which the same grant is known again.
+///
+/// "Same account ≠ same grant: only equal token bytes prove a copy."
+struct GrantMarks: Hashable, Sendable {
+    static let fields: [EntrySecrets.Field] = [.refreshToken, .secret, .accessToken]
+
+    let refreshToken: [UInt8]?
+    let accessToken: [UInt8]?
+    /// Of what the grant is worth most for: its refresh token, its static secret, its access token.
+    let best: [UInt8]?
+
+    init(_ print: (EntrySecrets.Field) -> [UInt8]?) {
+        refreshToken = print(.refreshToken)
+        accessToken = print(.accessToken)
+        best = Self.fields.lazy.compactMap(print).first
     }
 }

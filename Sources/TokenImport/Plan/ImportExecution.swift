@@ -29,15 +29,49 @@ extension ImportPlan {
                 groups.append((item.path, [item]))
             }
         }
+        // A copy is compared with its entry, so what becomes one goes first.
+        groups =
+            groups.filter { !$0.items.allSatisfy(\.makesNoEntry) }
+            + groups.filter { $0.items.allSatisfy(\.makesNoEntry) }
         let keyring = await ForeignItems.needed(for: groups.map(\.path), on: options.machine, from: keyring)
+        var owners = FileOwners(items)
         for (index, group) in groups.enumerated() {
             progress(ImportProgress(done: index, total: groups.count, path: group.path))
-            var execution = FileExecution(options: options, items: group.items, now: now, keyring: keyring)
+            var execution = FileExecution(
+                options: options,
+                items: group.items,
+                now: now,
+                keyring: keyring,
+                owners: owners
+            )
             do throws(VaultError) { try await execution.run(vault) } catch { execution.fail(error) }
+            owners = execution.owners
             report.outcomes += execution.outcomes
             report.failures += execution.failures
         }
         return report
+    }
+}
+
+extension ImportItem {
+    fileprivate var makesNoEntry: Bool { action == .copy || action == .conflict }
+}
+
+/// How many places of the plan still hold each entry's token.
+private struct FileOwners {
+    private var places: [EntryName: Int] = [:]
+
+    init(_ items: [ImportItem]) {
+        // An entry of which the plan has only copies has its own file elsewhere, and is held because of that one.
+        let led = Set(items.lazy.filter { $0.action != .copy }.map(\.name))
+        for item in items where led.contains(item.name) { places[item.name, default: 0] += 1 }
+    }
+
+    /// Notes that a place has lost its token, and says whether it was the last.
+    mutating func lose(_ name: EntryName) -> Bool {
+        guard let count = places[name] else { return false }
+        places[name] = count - 1
+        return count == 1
     }
 }
 
@@ -47,14 +81,16 @@ private struct FileExecution {
     let items: [ImportItem]
     let now: Timestamp
     let keyring: ForeignItems
+    var owners: FileOwners
     var outcomes: [ImportOutcome] = []
     var failures: [ImportFailure] = []
 
-    init(options: ImportOptions, items: [ImportItem], now: Timestamp, keyring: ForeignItems) {
+    init(options: ImportOptions, items: [ImportItem], now: Timestamp, keyring: ForeignItems, owners: FileOwners) {
         self.options = options
         self.keyring = keyring
         self.items = items
         self.now = now
+        self.owners = owners
     }
 
     mutating func fail(_ error: VaultError) {
@@ -68,13 +104,7 @@ private struct FileExecution {
             return
         }
         guard let first = items.first else { return }
-        let reading = try FileReading.of(
-            first.path,
-            format: first.format,
-            options: options,
-            now: now,
-            keyring: keyring
-        )
+        let reading = try reread(first)
         guard reading.file.sha256 == first.sha256 else {
             throw VaultError(
                 .temporary,
@@ -82,7 +112,8 @@ private struct FileExecution {
                 hint: "end the program that owns it, or import again"
             )
         }
-        if items.contains(where: { $0.action != .conflict }) { try await seal(reading, vault) }
+        // Kept for the entries that come from it, and gone with the last of them.
+        if items.contains(where: { !$0.makesNoEntry }) { try await seal(reading, vault) }
         var verified: Set<String> = []
         for item in items {
             guard item.action != .conflict else {
@@ -90,12 +121,37 @@ private struct FileExecution {
                 continue
             }
             do throws(VaultError) {
-                try await take(item, reading, vault)
+                if item.action == .copy {
+                    guard try await compare(item, reading, vault) else { continue }
+                } else {
+                    try await take(item, reading, vault)
+                }
                 verified.insert(item.pointer)
             } catch { fail(error) }
         }
         guard options.remove, !verified.isEmpty else { return }
         try await remove(verified, reading, vault)
+    }
+
+    /// The file as it is now. One that is gone is nothing unusual: programs move their grants.
+    private func reread(_ item: ImportItem) throws(VaultError) -> FileReading {
+        do throws(VaultError) {
+            return try FileReading.of(
+                item.path,
+                format: item.format,
+                options: options,
+                now: now,
+                keyring: keyring
+            )
+        } catch {
+            guard error.code == .notFound else { throw error }
+            throw VaultError(
+                .partial,
+                "\(printable(item.path)) no longer holds what it held when it was looked at; nothing of it was imported",
+                hint: "vault import again shows what is there now",
+                underlying: error
+            )
+        }
     }
 
     private func seal(_ reading: FileReading, _ vault: some ImportDestination) async throws(VaultError) {
@@ -108,12 +164,50 @@ private struct FileExecution {
 
     /// Records a grant that needs nothing, or gets nothing.
     private mutating func leave(_ item: ImportItem, _ vault: some ImportDestination) async throws(VaultError) {
-        let result: ImportOutcome.Result = item.action == .unchanged ? .unchanged : .skipped
-        var state: EntryState = .active
+        let result: ImportOutcome.Result =
+            switch item.action {
+            case .unchanged: .unchanged
+            case .copy: .copy
+            default: .skipped
+            }
+        var state: EntryState = item.willBeHeld ? .held(.secondOwner) : .active
         if item.action == .unchanged {
             state = try await vault.withEntry(item.name) { (summary, _) throws(VaultError) in summary.state }
         }
         outcomes.append(ImportOutcome(item: item, result: result, state: state))
+    }
+
+    /// Makes sure that the entry holds all that a copy has, before its file loses it.
+    ///
+    /// Of a grant that can be refreshed, the access token of an older copy is worth nothing.
+    ///
+    /// - Returns: Whether the file may lose it.
+    private mutating func compare(
+        _ item: ImportItem,
+        _ reading: FileReading,
+        _ vault: some ImportDestination
+    ) async throws(VaultError) -> Bool {
+        guard options.remove else {
+            try await leave(item, vault)
+            return false
+        }
+        guard let grant = reading.contents.grants.first(where: { $0.value.pointer == item.pointer }) else {
+            throw VaultError(.temporary, "\(printable(item.path)) no longer holds the grant of \(item.name)")
+        }
+        let secrets = try ImportedSecrets(grant, options)
+        let spent: Set<EntrySecrets.Field> = item.hasRefreshToken ? [.accessToken, .idToken] : []
+        let state = try await vault.withEntry(item.name) { (summary, kept) throws(VaultError) -> EntryState in
+            guard secrets.areIn(kept, beside: spent) else {
+                throw VaultError(
+                    .unsafe,
+                    "\(item.name) does not hold all that \(printable(item.path)) does; the file is left as it is",
+                    hint: "vault show \(item.name)"
+                )
+            }
+            return summary.state
+        }
+        outcomes.append(ImportOutcome(item: item, result: .copy, state: state))
+        return true
     }
 
     /// Puts one grant into the vault and makes sure that it is there.
@@ -203,7 +297,8 @@ private struct FileExecution {
         let done = outcomes.indices.filter { verified.contains(outcomes[$0].item.pointer) }
         for index in done { outcomes[index].removal = removal }
         for index in done {
-            guard outcomes[index].state == .held(.secondOwner), !outcomes[index].item.isCopy else { continue }
+            let isLast = owners.lose(outcomes[index].item.name)
+            guard isLast, outcomes[index].state == .held(.secondOwner) else { continue }
             let changed = try await vault.update(outcomes[index].item.name) { (summary, _) throws(VaultError) in
                 if summary.state == .held(.secondOwner) { summary.state = .active }
             }

@@ -14,6 +14,8 @@ public struct ImportItem: Hashable, Sendable {
         case update
         /// Nothing, and says why: the vault's copy is newer, or the name is another's.
         case conflict
+        /// Makes no entry of its own: another file or entry has the same token, and that one's entry stands for both.
+        case copy
     }
 
     /// The absolute path of the file.
@@ -22,6 +24,8 @@ public struct ImportItem: Hashable, Sendable {
     public let link: String?
     /// The format it was read as.
     public let format: String
+    /// The program that owns such files.
+    public let tool: String
     /// The entry.
     public internal(set) var name: EntryName
     /// Where in the file the grant stands: a JSON pointer (RFC 6901).
@@ -48,10 +52,21 @@ public struct ImportItem: Hashable, Sendable {
     public internal(set) var willBeHeld: Bool
     /// Whether another entry or file has the same refresh token.
     public internal(set) var isCopy = false
+    /// What a refresh would still need, in words; empty where nothing is missing.
+    public let missing: [String]
+    /// The other files and entries that have the same token.
+    public internal(set) var alsoIn: [String] = []
+    /// Who else can reach the file.
+    public let exposure: FileExposure
+    /// How many names (hard links) the file has.
+    public let links: UInt64
     /// The file's permission bits, where group or others can reach it.
     public let wideMode: UInt32?
     /// Sentences that the user should read.
     public internal(set) var notes: [String]
+
+    /// Whether all that a refresh needs is there.
+    public var isRefreshable: Bool { hasRefreshToken && missing.isEmpty }
 }
 
 /// A path that could not be planned or imported.
@@ -62,6 +77,28 @@ public struct ImportFailure: Sendable {
     public let error: VaultError
 }
 
+/// A file that was found, that concerns whoever owns it, and that is not imported.
+public struct FileAside: Hashable, Sendable {
+    /// Why it is not.
+    public enum Reason: String, Hashable, Sendable {
+        /// It is known and holds nothing to import: it is encrypted already, or no token.
+        case declined
+        /// It cannot be told which tool it belongs to.
+        case ambiguous
+        /// It is a link; what it leads to is imported where it is named.
+        case link
+        /// It holds tokens and no program reads it: a log, or what a crash left.
+        case leftover
+    }
+
+    /// The absolute path.
+    public let path: String
+    /// Why it is not imported.
+    public let reason: Reason
+    /// The same in a sentence.
+    public let sentence: String
+}
+
 /// What an import would do.
 ///
 /// It holds no secret: files are read again when it is carried out.
@@ -70,6 +107,8 @@ public struct ImportPlan: Sendable {
     public internal(set) var items: [ImportItem] = []
     /// What was asked for and cannot be imported.
     public internal(set) var failures: [ImportFailure] = []
+    /// What was found, not asked for, and is not imported.
+    public internal(set) var aside: [FileAside] = []
     /// How many files of a directory were passed over, because they are no token files.
     public internal(set) var passedOver = 0
     /// What it was made with.

@@ -71,4 +71,18 @@ public struct ImportOptions: Hashable, Sendable {
             grant.summary.clientAuthentication = "client_secret_basic"
         }
     }
+
+    /// What a refresh of a grant would still need once this has been filled in, in words that name the option.
+    func missing(for grant: FoundGrant) -> [String] {
+        guard grant.summary.name.kind == .oauth else { return [] }
+        guard grant.token(.refreshToken) != nil else { return ["a refresh token"] }
+        var missing: [String] = []
+        if grant.summary.clientID == nil { missing.append("the client id (--client-id)") }
+        if grant.summary.tokenEndpoint == nil { missing.append("the token endpoint (--token-url)") }
+        let hasSecret = grant.token(.clientSecret) != nil || clientSecretFile != nil
+        if !hasSecret, grant.summary.clientAuthentication?.hasPrefix("client_secret") == true {
+            missing.append("the client secret (--client-secret-file)")
+        }
+        return missing
+    }
 }

@@ -21,13 +21,15 @@ extension ImportPlan {
     /// - Parameters:
     ///   - paths: Files, and directories to be walked. A file that is no token file is a failure if it was named, and
     ///     passed over in a directory.
+    ///   - scanning: Whether to look at all places where programs keep their tokens as well.
     ///   - now: When the import takes place.
     ///   - keyring: Where grants are looked up that their owner keeps there, and keys of encrypted files. `nil` leaves
     ///     those paths (`keyring:…`) and files unread.
-    ///   - progress: Called before each file.
+    ///   - progress: Called before each file, and now and then while directories are walked.
     /// - Throws: What is wrong with the options or with the vault as a whole; what is wrong with a file is in `failures`.
     public static func make(
         _ paths: [String],
+        scanning: Bool = false,
         options: ImportOptions,
         for vault: some ImportDestination,
         now: Timestamp,
@@ -36,14 +38,13 @@ extension ImportPlan {
     ) async throws(VaultError) -> ImportPlan {
         try options.check()
         var planner = try ImportPlanner(options: options, existing: await vault.list(), now: now)
-        let files = planner.locate(paths)
+        let files = planner.locate(paths, scanning: scanning, progress: progress)
         planner.keyring = await ForeignItems.needed(for: files.map(\.path), on: options.machine, from: keyring)
         for (index, file) in files.enumerated() {
             progress(ImportProgress(done: index, total: files.count, path: file.path))
             await planner.plan(file, vault)
         }
-        await planner.noticeCopies(vault)
-        var plan = try planner.finish()
+        var plan = try await planner.finish(vault)
         plan.keyring = keyring
         return plan
     }
@@ -53,28 +54,54 @@ extension ImportPlan {
 struct ImportPlanner {
     /// A file to be looked at.
     struct Candidate {
+        /// Where it comes from.
+        enum Origin {
+            /// It was asked for.
+            case named
+            /// A program keeps tokens there.
+            case known
+            /// It was come upon.
+            case walked
+        }
+
         let path: String
         /// The link that was given, where one was.
         var link: String?
-        /// Whether it was named, as opposed to found.
-        let isNamed: Bool
+        let origin: Origin
+        /// What it is beside a token file, where it is what a crash or an editor left.
+        var leftover: String?
+    }
+
+    /// A grant that was found, and what decides over it beside its item.
+    struct Draft {
+        var item: ImportItem
+        let marks: GrantMarks
+        let issuedAt: Timestamp?
+        let clientID: String?
+        /// Whether its token leaves the file with this import.
+        let canRemove: Bool
+        /// Whether an entry came from its place before.
+        var isMatched = false
+        var isLeftover = false
     }
 
     fileprivate var keyring = ForeignItems()
-    private var plan: ImportPlan
-    private let key: FingerprintKey
+    var plan: ImportPlan
+    let key: FingerprintKey
+    let existing: [EntrySummary]
+    var drafts: [Draft] = []
+    var taken: Set<EntryName>
+    /// The number to try next, by the name that is taken.
+    var nextNumber: [EntryName: Int] = [:]
     private let now: Timestamp
-    private let existing: [EntrySummary]
+    private let sniff: TokenSniff
+    private var exposures = ExposureLookup()
     private var bySource: [String: EntrySummary] = [:]
-    private var taken: Set<EntryName>
-    /// Who has a refresh token, by its fingerprint.
-    private var owners: [[UInt8]: (name: EntryName, path: String)] = [:]
-    /// The refresh token of each item, by its place in the plan.
-    private var refreshTokens: [Int: [UInt8]] = [:]
 
     init(options: ImportOptions, existing: [EntrySummary], now: Timestamp) throws(VaultError) {
         plan = ImportPlan(options: options)
         key = try FingerprintKey()
+        sniff = try TokenSniff()
         self.now = now
         self.existing = existing
         taken = Set(existing.map(\.name))
@@ -83,30 +110,27 @@ struct ImportPlanner {
         }
     }
 
-    private static func place(_ path: String, _ pointer: String) -> String { "\(path)\u{0}\(pointer)" }
-
-    func finish() throws(VaultError) -> ImportPlan {
-        if plan.options.name != nil, plan.items.count > 1 {
-            throw VaultError(
-                .usage,
-                "--name goes with a file that holds one entry; \(plan.items.count) were found",
-                hint: "leave --name out and use: vault rename"
-            )
-        }
-        return plan
-    }
+    static func place(_ path: String, _ pointer: String) -> String { "\(path)\u{0}\(pointer)" }
 
     // MARK: Where
 
-    /// The files behind the paths, each once.
-    mutating func locate(_ paths: [String]) -> [Candidate] {
+    /// The files behind the paths and in the known places, each once.
+    ///
+    /// What a scan finds elsewhere than in files, as in a keyring, joins the plan after these: as drafts.
+    mutating func locate(
+        _ paths: [String],
+        scanning: Bool = false,
+        progress: (ImportProgress) -> Void = { _ in }
+    ) -> [Candidate] {
         var candidates: [Candidate] = []
         var seen: Set<String> = []
+        func add(_ candidate: Candidate) {
+            if seen.insert(candidate.path).inserted { candidates.append(candidate) }
+        }
+        if scanning { for candidate in knownCandidates() { add(candidate) } }
         for path in paths {
             do throws(VaultError) {
-                for candidate in try candidatesAt(path) where seen.insert(candidate.path).inserted {
-                    candidates.append(candidate)
-                }
+                for candidate in try candidatesAt(path, progress) { add(candidate) }
             } catch {
                 plan.failures.append(ImportFailure(path: path, error: error))
             }
@@ -114,8 +138,33 @@ struct ImportPlanner {
         return candidates
     }
 
-    private mutating func candidatesAt(_ path: String) throws(VaultError) -> [Candidate] {
-        if ForeignItem(path: path) != nil { return [Candidate(path: path, isNamed: true)] }
+    private mutating func knownCandidates() -> [Candidate] {
+        var places = KnownPlaces(plan.options.machine, sniff)
+        let found = places.find()
+        plan.aside += places.remains.map { remain in
+            FileAside(path: remain.path, reason: .leftover, sentence: remain.leftover ?? "")
+        }
+        return found.compactMap { place in
+            guard let status = try? FileStatus.of(place.path) else { return nil }
+            switch status.kind {
+            case .directory: return nil
+            case .symbolicLink:
+                // One that leads nowhere, or to a directory, is a place where nothing is.
+                guard let target = try? PathResolution.target(of: place.path),
+                    (try? FileStatus.of(target))??.kind == .regular
+                else { return nil }
+                return Candidate(path: target, link: place.path, origin: .known, leftover: place.leftover)
+            default:
+                return Candidate(path: place.path, origin: .known, leftover: place.leftover)
+            }
+        }
+    }
+
+    private mutating func candidatesAt(
+        _ path: String,
+        _ progress: (ImportProgress) -> Void
+    ) throws(VaultError) -> [Candidate] {
+        if ForeignItem(path: path) != nil { return [Candidate(path: path, origin: .named)] }
         guard !path.isEmpty, !path.utf8.contains(0) else { throw VaultError(.usage, "an empty path names no file") }
         var place = PathResolution.absolute(path)
         var link: String?
@@ -124,11 +173,20 @@ struct ImportPlanner {
             place = try PathResolution.target(of: place)
         }
         guard try status(place).kind == .directory else {
-            return [Candidate(path: place, link: link, isNamed: true)]
+            return [Candidate(path: place, link: link, origin: .named)]
         }
-        let walk = try DirectoryWalk.files(below: place)
+        var walk = DirectoryWalk(sniff)
+        try walk.walk(place) { seen, path in progress(ImportProgress(done: seen, total: 0, path: path)) }
         plan.passedOver += walk.passedOver
-        return walk.files.map { Candidate(path: $0, isNamed: false) }
+        plan.failures += walk.failures
+        plan.aside += walk.links.map { link in
+            FileAside(
+                path: link.path,
+                reason: .link,
+                sentence: "it is a symbolic link to \(printable(link.target)); links below a directory are not followed"
+            )
+        }
+        return walk.files.map { Candidate(path: $0, origin: .walked) }
     }
 
     private func status(_ path: String) throws(VaultError) -> FileStatus {
@@ -144,23 +202,32 @@ struct ImportPlanner {
         do throws(VaultError) {
             let reading = try FileReading.of(candidate.path, options: plan.options, now: now, keyring: keyring)
             for grant in reading.contents.grants { try await add(grant, of: reading, candidate, vault) }
-        } catch {
-            if candidate.isNamed || reports(error, candidate.path) {
-                plan.failures.append(ImportFailure(path: candidate.link ?? candidate.path, error: error))
-            } else {
-                plan.passedOver += 1
-            }
+        } catch { setAside(candidate, error) }
+    }
+
+    /// Notes why a file is not planned, where that concerns anybody.
+    ///
+    /// What is wrong with a file that was asked for does. One that was come upon and is of another kind does not.
+    private mutating func setAside(_ candidate: Candidate, _ error: VaultError) {
+        let path = candidate.link ?? candidate.path
+        let failure = ImportFailure(path: path, error: error)
+        if case .named = candidate.origin { return plan.failures.append(failure) }
+        switch error.underlying as? FileVerdict {
+        case .declined?: plan.aside.append(FileAside(path: path, reason: .declined, sentence: error.message))
+        case .ambiguous?: plan.aside.append(FileAside(path: path, reason: .ambiguous, sentence: error.message))
+        case .unknown?: plan.passedOver += 1
+        case nil where error.code == .notFound: plan.passedOver += 1
+        case nil where error.code == .damaged && !isTooLarge(candidate, error) && !sniff.mentionsTokens(candidate.path):
+            plan.passedOver += 1
+        case nil where candidate.leftover != nil && error.code == .damaged:
+            plan.aside.append(FileAside(path: path, reason: .leftover, sentence: error.message))
+        case nil: plan.failures.append(failure)
         }
     }
 
-    /// Whether an error with a file that was only found concerns the user: a token file that cannot be taken in does, a
-    /// file of another kind does not.
-    private func reports(_ error: VaultError, _ path: String) -> Bool {
-        switch error.code {
-        case .failed, .configuration, .temporary: true
-        case .damaged: FileReading.mentionsTokens(path)
-        default: false
-        }
+    /// Where a program keeps its tokens, a file that is too large to be looked at is worth a line.
+    private func isTooLarge(_ candidate: Candidate, _ error: VaultError) -> Bool {
+        (error.underlying as? FileError)?.code == .tooLarge
     }
 
     private mutating func add(
@@ -170,12 +237,13 @@ struct ImportPlanner {
         _ vault: some ImportDestination
     ) async throws(VaultError) {
         let summary = grant.summary
-        let refreshToken = try key.refreshToken(of: grant)
+        let marks = try key.marks(of: grant)
         let status = reading.file.status
         var item = ImportItem(
             path: candidate.path,
             link: candidate.link,
             format: reading.format.identifier,
+            tool: reading.format.facts.tool,
             name: summary.name,
             pointer: grant.value.pointer,
             sha256: reading.file.sha256,
@@ -183,52 +251,42 @@ struct ImportPlanner {
             issuer: summary.issuer,
             scopes: summary.scopes,
             expiry: summary.expiry,
-            hasRefreshToken: refreshToken != nil,
+            hasRefreshToken: marks.refreshToken != nil,
             rotation: summary.rotation,
             action: .new,
             willBeHeld: false,
+            missing: plan.options.missing(for: grant),
+            exposure: exposures.exposure(of: candidate.path, status),
+            links: status.links,
             wideMode: status.isWide ? status.mode : nil,
             notes: grant.notes + reading.contents.notes
         )
+        if let leftover = candidate.leftover { item.notes.append(leftover) }
         if let link = candidate.link {
             item.notes.append("\(printable(link)) is a symbolic link to it")
         }
         if status.links > 1 { item.notes.append("the file has \(status.links) names (hard links)") }
         let isForeign = ForeignItem(path: candidate.path) != nil
         let canRemove = plan.options.remove && candidate.link == nil && status.links == 1 && !isForeign
-        item.willBeHeld = refreshToken != nil && (summary.rotation != .never || isForeign) && !canRemove
+        item.willBeHeld = item.hasRefreshToken && (summary.rotation != .never || isForeign) && !canRemove
+        var isMatched = false
         if let entry = bySource[Self.place(candidate.path, item.pointer)] {
+            isMatched = true
             item.name = entry.name
             try await compare(&item, grant, entry, vault)
             if item.action == .unchanged { settle(&item, grant, entry, canRemove) }
-        } else {
-            try choose(&item)
         }
-        taken.insert(item.name)
-        if let refreshToken { refreshTokens[plan.items.count] = refreshToken }
-        plan.items.append(item)
-    }
-
-    /// Finds a name for a new entry: the one that was asked for, or the format's, numbered where it is taken.
-    private mutating func choose(_ item: inout ImportItem) throws(VaultError) {
-        if let asked = plan.options.name {
-            let name = try asked.contains(":") ? EntryName(parsing: asked) : EntryName(item.name.kind, asked)
-            guard name.kind == item.name.kind else {
-                throw VaultError(.usage, "--name \(name) does not fit: it is a \(item.name.kind.rawValue) entry")
-            }
-            item.name = name
-            if taken.contains(name) {
-                item.action = .conflict
-                item.notes.append("\(name) exists and did not come from here")
-            }
-            return
-        }
-        let suggested = item.name
-        var number = 2
-        while taken.contains(item.name) {
-            item.name = suggested.numbered(number)
-            number += 1
-        }
+        drafts.append(
+            Draft(
+                item: item,
+                marks: marks,
+                issuedAt: summary.issuedAt,
+                clientID: summary.clientID,
+                canRemove: canRemove,
+                isMatched: isMatched,
+                isLeftover: Leftover.originalPath(of: candidate.path) != candidate.path
+            )
+        )
     }
 
     /// Decides what to do with a grant whose place an entry came from before.
@@ -285,49 +343,24 @@ struct ImportPlanner {
         item.willBeHeld = !entry.state.isVaultOwned && !(canRemove && entry.state == .held(.secondOwner))
     }
 
-    private enum Order { case older, newer }
+    enum Order { case older, newer }
 
     /// Which is newer by the time of issue, or by the expiry; `nil` where neither tells.
     private static func order(of file: EntrySummary, after entry: EntrySummary) -> Order? {
-        if let mine = file.issuedAt, let theirs = entry.issuedAt, mine != theirs {
-            return mine > theirs ? .newer : .older
-        }
-        if case .known(let mine) = file.expiry, case .known(let theirs) = entry.expiry, mine != theirs {
+        order(file.issuedAt, file.expiry, after: entry.issuedAt, entry.expiry)
+    }
+
+    static func order(
+        _ issuedAt: Timestamp?,
+        _ expiry: Expiry,
+        after otherIssue: Timestamp?,
+        _ otherExpiry: Expiry
+    ) -> Order? {
+        if let mine = issuedAt, let theirs = otherIssue, mine != theirs { return mine > theirs ? .newer : .older }
+        if case .known(let mine) = expiry, case .known(let theirs) = otherExpiry, mine != theirs {
             return mine > theirs ? .newer : .older
         }
         return nil
-    }
-
-    // MARK: Copies
-
-    /// Notes which grants stand in two places.
-    ///
-    /// Two owners of one refresh token log each other out, so the copy is held even where its file goes.
-    mutating func noticeCopies(_ vault: some ImportDestination) async {
-        guard !refreshTokens.isEmpty else { return }
-        let planned = Set(plan.items.map(\.name))
-        for entry in existing where entry.holds.contains(.refreshToken) && !planned.contains(entry.name) {
-            // An entry that does not open is no reason not to import another.
-            let found = try? await vault.withEntry(entry.name) { [key] (_, secrets) throws(VaultError) in
-                key.refreshToken(of: secrets)
-            }
-            if let print = found { owners[print] = (entry.name, entry.source?.path ?? "") }
-        }
-        for index in plan.items.indices {
-            guard let print = refreshTokens[index], plan.items[index].action != .conflict else { continue }
-            if let owner = owners[print] {
-                let place = owner.path.isEmpty ? "" : " (\(printable(owner.path)))"
-                let rotates = plan.items[index].rotation != .never
-                plan.items[index].notes.append(
-                    "its refresh token is also that of \(owner.name)\(place)"
-                        + (rotates ? ": whichever is refreshed second will be logged out" : "")
-                )
-                plan.items[index].isCopy = true
-                if rotates { plan.items[index].willBeHeld = true }
-            } else {
-                owners[print] = (plan.items[index].name, plan.items[index].path)
-            }
-        }
     }
 }
 

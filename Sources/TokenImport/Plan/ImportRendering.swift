@@ -12,6 +12,7 @@ extension ImportPlan {
             lines.append(item.line)
             for note in item.allNotes { lines.append("    note: \(note)") }
         }
+        for file in aside { lines.append("\(file.reason.rawValue.padded(to: 9)) \(file.line)") }
         for failure in failures { lines.append("failed    \(failure.line)") }
         if passedOver > 0 { lines.append("\(passedOver) passed over: no token files") }
         return lines

@@ -10,6 +10,8 @@ public struct ImportOutcome: Hashable, Sendable {
         case updated
         /// It was as it should be.
         case unchanged
+        /// It is the copy of another, whose entry stands for both.
+        case copy
         /// It was left alone, as the plan said.
         case skipped
     }

@@ -25,9 +25,9 @@ final class ImportedSecrets: Sendable {
     }
 
     /// Whether another holds each of them, compared in constant time.
-    func areIn(_ other: borrowing EntrySecrets) -> Bool {
+    func areIn(_ other: borrowing EntrySecrets, beside spent: Set<EntrySecrets.Field> = []) -> Bool {
         var same = true
-        for field in EntrySecrets.Field.allCases where value.has(field) {
+        for field in EntrySecrets.Field.allCases where value.has(field) && !spent.contains(field) {
             let equal = value.withField(field) { mine in
                 other.withField(field) { theirs in constantTimeEqual(mine, theirs) } ?? false
             }

@@ -47,7 +47,9 @@ struct RunDirectory {
         try overlay.make()
     }
 
-    func markReady() throws(FileError) { try PrivateFiles.create(ready, contents: UnsafeRawBufferPointer(start: nil, count: 0)) }
+    func markReady() throws(FileError) {
+        try PrivateFiles.create(ready, contents: UnsafeRawBufferPointer(start: nil, count: 0))
+    }
 
     /// Whether the tool's files were written; if not, their absence says nothing.
     var isReady: Bool { (try? FileStatus.of(ready)) ?? nil != nil }

@@ -12,11 +12,16 @@ enum RuntimeDirectory {
     /// - Throws: `.unavailable` where there is no such directory, `.unsafe` where others can reach it or it lies on a
     ///   disk: what was once written there can be read from the disk.
     static func forRuns(_ variable: String?) throws(VaultError) -> String {
-        let hint = "log in as a user of a systemd machine does, or set XDG_RUNTIME_DIR to a private directory on a tmpfs"
+        let hint =
+            "log in as a user of a systemd machine does, or set XDG_RUNTIME_DIR to a private directory on a tmpfs"
         let given = variable.flatMap { $0.hasPrefix("/") ? $0 : nil } ?? "/run/user/\(geteuid())"
         let found = try withFiles { () throws(FileError) in try FileStatus.of(given) }
         guard let found else {
-            throw VaultError(.unavailable, "there is no runtime directory: \(printable(given)) does not exist", hint: hint)
+            throw VaultError(
+                .unavailable,
+                "there is no runtime directory: \(printable(given)) does not exist",
+                hint: hint
+            )
         }
         guard found.kind == .directory, !found.isForeign, !found.isWide else {
             throw VaultError(.unsafe, "\(printable(given)) is not a private directory of yours", hint: hint)

@@ -148,7 +148,8 @@ struct ToolFile {
         for entry in entries { groups[entry.source?.path ?? "", default: []].append(entry) }
         var files: [ToolFile] = []
         for (_, entries) in groups.sorted(by: { $0.key < $1.key }) {
-            guard let source = entries.first?.source, let format = facts.first(where: { $0.identifier == source.format })
+            guard let source = entries.first?.source,
+                let format = facts.first(where: { $0.identifier == source.format })
             else { continue }
             let isRunning = entries.contains { $0.toolRun != nil }
             var kept: KeptFile?
