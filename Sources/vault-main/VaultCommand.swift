@@ -17,7 +17,8 @@ struct VaultCommand: AsyncParsableCommand {
             ListCommand.self, ShowCommand.self, LoginCommand.self, DiscoverCommand.self, TokenCommand.self,
             ProxyCommand.self, LogoutCommand.self, AdoptCommand.self, RenameCommand.self, RemoveCommand.self,
             ImportCommand.self, RestoreFileCommand.self, KeyCommand.self, ExportCommand.self, RestoreCommand.self,
-            ExecCommand.self, RunCommand.self, HelperCommand.self, EditCommand.self, AuditCommand.self, DoctorCommand.self, DestroyCommand.self,
+            ExecCommand.self, RunCommand.self, HelperCommand.self, EditCommand.self, AuditCommand.self,
+            DoctorCommand.self, DestroyCommand.self,
             AgentCommand.self,
         ]
     )

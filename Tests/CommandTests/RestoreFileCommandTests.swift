@@ -20,7 +20,9 @@ struct RestoreFileCommandTests {
         return (bytes, file)
     }
 
-    private func state(_ name: String) throws -> String? { try home.vault("show", name, "--json").object().text("state") }
+    private func state(_ name: String) throws -> String? {
+        try home.vault("show", name, "--json").object().text("state")
+    }
 
     @Test func writesTheBytesThatWereImported() throws {
         let (bytes, file) = try take("codex/auth.json", "home/.codex/auth.json", "codex")
@@ -157,7 +159,7 @@ struct RestoreFileCommandTests {
         let lines = written.split(separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count == 6 && lines[1] == "  \"access_token\": \"\(newAccess)\",  \"token_type\": \"Bearer\",")
         #expect(lines[2] == "  \"refresh_token\": \"\(newRefresh)\",")
-        #expect(lines[3].wholeMatch(of: /  "expiry": "....-..-..T..:..:..\.\d{9}\+02:00"/) != nil, "\(lines[3])")
+        #expect(lines[3].wholeMatch(of: #/  "expiry": "....-..-..T..:..:..\.\d{9}\+02:00"/#) != nil, "\(lines[3])")
         // The vault refreshes it no more; the owner does, with the newest token.
         fail(try home.vault("token", "t", "--refresh"), 5)
         let state = try home.run(["python3", "-c", Self.owner, server.base, file])

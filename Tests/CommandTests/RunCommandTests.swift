@@ -38,7 +38,9 @@ struct RunCommandTests {
         try home.run([Sandbox.program, "run", tool] + more + ["--", "/bin/sh", "-c", line, "tool"])
     }
 
-    private func state(_ name: String) throws -> String? { try home.vault("show", name, "--json").object().text("state") }
+    private func state(_ name: String) throws -> String? {
+        try home.vault("show", name, "--json").object().text("state")
+    }
 
     private func secret(_ name: String, _ field: String) throws -> String? {
         try home.vault("show", name, "--json", "--reveal").object().text(field)
@@ -270,7 +272,9 @@ struct RunCommandTests {
         #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text.contains("rt-EXAMPLE"))
         try succeed(home.run(["/bin/sh", "-c", "echo >'\(home.path("go"))'; read line <'\(home.path("done"))'; :"]))
         // It has written to the FIFO and ends; only then its lock is free.
-        try await eventually("the end of the tool") { try home.vault("doctor").status == 0 && state("codex") == "active" }
+        try await eventually("the end of the tool") {
+            try home.vault("doctor").status == 0 && state("codex") == "active"
+        }
         #expect(try secret("codex", "refresh_token") == "rt-LATE")
     }
 
@@ -289,7 +293,8 @@ struct RunCommandTests {
 
     @Test func aSecondCommandJoinsTheFirst() throws {
         _ = try codex()
-        let inner = "'\(Sandbox.program)' run codex -- /bin/sh -c 'echo $CODEX_HOME; sed -i s/rt-EXAMPLE/rt-INNER/ $CODEX_HOME/auth.json'"
+        let inner =
+            "'\(Sandbox.program)' run codex -- /bin/sh -c 'echo $CODEX_HOME; sed -i s/rt-EXAMPLE/rt-INNER/ $CODEX_HOME/auth.json'"
         let outcome = try succeed(run("codex", "echo $CODEX_HOME; \(inner); cat $CODEX_HOME/auth.json"))
         #expect(outcome.lines.count > 2 && outcome.lines[0] == outcome.lines[1])
         #expect(outcome.text.contains("rt-INNER"))

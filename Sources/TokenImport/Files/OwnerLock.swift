@@ -58,7 +58,7 @@ enum OwnerLock {
     private static func held(_ path: String) -> VaultError {
         VaultError(
             .temporary,
-            "\(printable(path)) is held by the program that owns the file; nothing was removed",
+            "\(printable(path)) is held by the program that owns the file; nothing was changed",
             hint: "end that program, or try again"
         )
     }

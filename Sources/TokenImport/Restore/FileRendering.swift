@@ -162,7 +162,15 @@ struct KeptFile {
         self.format = format
         self.bytes = bytes
         self.sha256 = sha256
-        text = try FileText.of(bytes, sha256: sha256, at: path, format: format, options: ImportOptions(), now: now)
+        text = try FileText.of(
+            bytes,
+            sha256: sha256,
+            at: path,
+            format: format,
+            options: ImportOptions(),
+            now: now,
+            modified: now
+        )
     }
 
     /// Whether these bytes are what is left of it when the grants at these pointers are taken out.
