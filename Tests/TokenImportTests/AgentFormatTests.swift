@@ -38,6 +38,8 @@ final class AgentReader {
         try FileReading.of(path, format: format, options: options, now: testNow)
     }
 
+    /// One line for each grant.
+    ///
     /// `oauth:name /pointer account=a expires=2030-01-01T00:00:00Z accessToken=x refreshToken=y held`
     func lines(_ path: String) async throws -> [String] {
         let grants = try reading(path).contents.grants

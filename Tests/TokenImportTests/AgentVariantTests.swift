@@ -45,6 +45,54 @@ struct AgentVariantTests {
         }
     }
 
+    /// What stays keeps its bytes, spaces and unknown members included.
+    @Test(arguments: [
+        (
+            ".codex/.credentials.json", "/a|1",
+            #"{ "a|1":{"server_name":"a","server_url":"u","client_id":"c","access_token":"x"},  "b|2" : {"server_name":"b","server_url":"u","client_id":"c","access_token":"y","new":1.50} }"#,
+            #"{ "b|2" : {"server_name":"b","server_url":"u","client_id":"c","access_token":"y","new":1.50} }"#
+        ),
+        (
+            ".gemini/mcp-oauth-tokens.json", "/1",
+            "[\n  {\"serverName\": \"a\", \"token\": {\"accessToken\": \"x\"}},\n  {\"serverName\": \"b\", \"token\": {\"accessToken\": \"y\"}}\n]\n",
+            "[\n  {\"serverName\": \"a\", \"token\": {\"accessToken\": \"x\"}}\n]\n"
+        ),
+        (
+            "opencode/auth.json", "/github-copilot",
+            #"{"x":{"type":"api","key":"k","new":"\u0041"},"github-copilot":{"type":"oauth","refresh":"g","access":"g","expires":0}}"#,
+            #"{"x":{"type":"api","key":"k","new":"\u0041"}}"#
+        ),
+        (
+            "x/auth-profiles.json", "/profiles/a:b",
+            #"{"version":1,"profiles":{"a:b":{"type":"token","provider":"a","token":"t"},"c:d":{"type":"api_key","provider":"c","key":"k"}},"usageStats":{"a:b":{"n":1e2}}}"#,
+            #"{"version":1,"profiles":{"c:d":{"type":"api_key","provider":"c","key":"k"}},"usageStats":{"a:b":{"n":1e2}}}"#
+        ),
+        (
+            ".hermes/auth.json", "/providers/xai-oauth",
+            #"{"providers":{"xai-oauth":{"tokens":{"access_token":"x","refresh_token":"r"},"auth_mode":"o"}},"credential_pool":{"xai-oauth":[{"id":"1","access_token":"x","refresh_token":"r"},{"id":"2","access_token":"y","refresh_token":"s"}]},"new":null}"#,
+            #"{"providers":{},"credential_pool":{"xai-oauth":[{"id":"2","access_token":"y","refresh_token":"s"}]},"new":null}"#
+        ),
+        (
+            ".local/share/crush/crush.json", "/providers/a/oauth",
+            #"{"providers":{"a":{"api_key":"x","oauth":{"access_token":"x","expires_at":1},"models":[]},"b":{"api_key":"y"}},"n":1.0}"#,
+            #"{"providers":{"a":{"models":[]},"b":{"api_key":"y"}},"n":1.0}"#
+        ),
+        (
+            ".copilot/config.json", "/copilot_tokens/h:a",
+            #"{"copilot_tokens":{"h:a":"x","h:b":"y"},"logged_in_users":["a","b"]}"#,
+            #"{"copilot_tokens":{"h:b":"y"},"logged_in_users":["a","b"]}"#
+        ),
+        (
+            "x/.credentials.json", "/mcpOAuth/a",
+            #"{"mcpOAuth":{"a":{"accessToken":"x"},"b":{"accessToken":"","expiresAt":0}},"mcpOAuthClientConfig":{"a":{"clientSecret":"s","new":1}},"trustedDeviceToken":"t"}"#,
+            #"{"mcpOAuth":{"b":{"accessToken":"","expiresAt":0}},"mcpOAuthClientConfig":{"a":{"new":1}},"trustedDeviceToken":"t"}"#
+        ),
+    ])
+    func cutsNothingElse(_ place: String, _ pointer: String, _ text: String, _ rest: String) throws {
+        let path = try reader.directory.write(place, text)
+        #expect(try reader.text(of: path, without: pointer) == rest)
+    }
+
     /// Elements of an array move up, and a name is numbered no longer.
     private static func withoutPlace(_ line: String) -> String {
         line.split(separator: " ").dropFirst(2).joined(separator: " ")

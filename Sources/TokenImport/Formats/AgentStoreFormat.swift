@@ -15,7 +15,7 @@ struct AgentStoreFormat: TokenFileFormat {
 
     let tool: Tool
     var identifier: String { tool.rawValue }
-    let chaff: Set<String> = ["version", "updated_at", "active_provider", "suppressed_sources", "providers"]
+    let chaff: Set<String> = ["version", "updated_at", "active_provider"]
 
     init(_ tool: Tool) { self.tool = tool }
 

@@ -3,8 +3,7 @@ internal import StrictJSON
 internal import VaultAPI
 internal import VaultCore
 
-/// mcp-remote's `<hash>_tokens.json`: what a token endpoint answered, with the client in a file beside it and the server
-/// in none.
+/// mcp-remote's `<hash>_tokens.json`: what a token endpoint answered, its client in a file beside it, its server in none.
 ///
 /// The hash is that of the server's URL and of what mcp-remote was started with, so a server is taken from where MCP
 /// clients are configured, and only where the hash confirms it.
@@ -42,8 +41,9 @@ struct MCPRemoteFormat: TokenFileFormat {
         return FileContents(grant)
     }
 
-    /// mcp-remote writes the file when it has the token, so in its own directory the file's time is that of issue; a copy
-    /// elsewhere has the time of the copying.
+    /// mcp-remote writes the file when it has the token, so in its directory the file's time is that of issue.
+    ///
+    /// A copy elsewhere has the time of the copying.
     private func takeLifetime(
         of root: JSONValue,
         to grant: inout FoundGrant,

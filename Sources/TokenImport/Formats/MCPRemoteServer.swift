@@ -9,6 +9,8 @@ struct MCPRemoteServer {
     /// `--resource`.
     var resource: String?
     /// `--header`, by name.
+    ///
+    /// Its value may be a key, and it stands here as text for as long as one file is read: the hash is made of it.
     var headers: [String: String] = [:]
 
     /// Where MCP clients are told which servers to start.

@@ -4,7 +4,8 @@ internal import VaultCore
 
 /// The `auth.json` of opencode and of pi: a map from providers to grants and keys.
 ///
-/// Both write grants alike and keys under different types, so a map of grants alone is told by its place, or not at all.
+/// Both write grants alike and keys under different types, so a map of grants alone is told by its place, or not at
+/// all.
 struct ProviderMapFormat: TokenFileFormat {
     /// Which of the two.
     enum Tool: String, Sendable {
