@@ -25,6 +25,24 @@ struct AgentVariantTests {
         #expect(try await reader.lines(path) == file.lines)
     }
 
+    /// A grant that may rotate is held while its file has it, and a second import has nothing to do.
+    @Test(arguments: files) func importsOnce(_ file: AgentFile) async throws {
+        let path = try reader.directory.write(file.place, file.text)
+        let vault = MemoryVault()
+        let plan = try await ImportPlan.make([path], options: reader.options, for: vault, now: testNow)
+        let report = await plan.execute(into: vault, now: testNow)
+        #expect(report.code == nil, "\(report.lines)")
+        #expect(vault.names == file.lines.map { String($0.prefix { $0 != " " }) }.sorted())
+        for line in file.lines {
+            let name = String(line.prefix { $0 != " " })
+            #expect(vault.summary(name)?.state == (line.hasSuffix(" held") ? .held(.secondOwner) : .active), "\(name)")
+        }
+        #expect(try reader.directory.text(path) == file.text)
+        let again = try await ImportPlan.make([path], options: reader.options, for: vault, now: testNow)
+        #expect(again.items.map(\.action) == file.lines.map { _ in .unchanged })
+        #expect(!again.changesAnything)
+    }
+
     /// Taking one grant out leaves every other as it was, and the file one that its tool reads.
     @Test(arguments: files.filter { $0.lines.count > 1 }) func takesOutOneOfSeveral(_ file: AgentFile) async throws {
         let path = try reader.directory.write(file.place, file.text)

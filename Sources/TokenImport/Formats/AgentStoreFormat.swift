@@ -143,7 +143,7 @@ struct AgentStoreFormat: TokenFileFormat {
 extension FileContents {
     /// Adds a grant to one that has the same refresh token: its login stands in the file twice.
     ///
-    /// - Returns: Whether there is one. Without a refresh token nothing is the same: such tokens are told by themselves.
+    /// - Returns: Whether there is one. Without a refresh token nothing is the same.
     fileprivate mutating func unite(_ other: FoundGrant) -> Bool {
         guard let token = other.token(.refreshToken) else { return false }
         let same = grants.firstIndex { $0.token(.refreshToken).map { $0.says(whatIsSaidBy: token) } ?? false }

@@ -3,7 +3,7 @@ internal import StrictJSON
 internal import VaultAPI
 internal import VaultCore
 
-/// mcp-remote's `<hash>_tokens.json`: what a token endpoint answered, its client in a file beside it, its server in none.
+/// mcp-remote's `<hash>_tokens.json`: a token endpoint's answer, its client in a file beside it, its server in none.
 ///
 /// The hash is that of the server's URL and of what mcp-remote was started with, so a server is taken from where MCP
 /// clients are configured, and only where the hash confirms it.
