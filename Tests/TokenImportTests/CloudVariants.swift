@@ -194,7 +194,7 @@ private let microsoftVariants: [CloudCase] = [
         [
             "oauth:azure-a@example.com account=a@example.com expires=2030-01-01T00:00:00Z client=az "
                 + "to=https://login.microsoftonline.com/t/oauth2/v2.0/token held access_token=at-arm refresh_token=rt-a "
-                + "copy of refresh_token at /RefreshToken/r2 at /RefreshToken/r1",
+                + "copy of refresh_token at /RefreshToken/r2/secret at /RefreshToken/r1",
             "oauth:azure-b@example.com account=b@example.com expires=2030-01-01T00:00:00Z client=az "
                 + "to=https://login.microsoftonline.us/u/oauth2/v2.0/token held access_token=at-b refresh_token=rt-b "
                 + "at /RefreshToken/r3",
@@ -210,7 +210,7 @@ private let microsoftVariants: [CloudCase] = [
         "expires_on":"1893456000"}}}
         """#,
         [
-            "oauth:azure-sp account=sp/t expires=2030-01-01T00:00:00Z client=sp "
+            "oauth:azure-sp account=sp expires=2030-01-01T00:00:00Z client=sp "
                 + "to=https://login.microsoftonline.com/t/oauth2/v2.0/token access_token=at at /AccessToken/k"
         ]
     ),

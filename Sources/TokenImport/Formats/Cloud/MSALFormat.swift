@@ -40,7 +40,17 @@ struct MSALFormat: TokenFileFormat {
 private struct MSALCache {
     var groups: [MSALGroup] = []
     private var accounts: [String: JSONValue] = [:]
-    private var byHome: [String: [Int]] = [:]
+    /// How many grants an account has, and the first of them.
+    private var byHome: [String: (count: Int, first: Int)] = [:]
+    /// The grant whose refresh token is for that client of that account.
+    private var byClient: [Client: Int] = [:]
+    /// The grant of an account whose refresh token is for Microsoft's family of clients.
+    private var byFamily: [String: Int] = [:]
+
+    private struct Client: Hashable {
+        let home: String
+        let client: String?
+    }
 
     mutating func gather(_ root: JSONValue) throws(VaultError) {
         for account in root["Account"]?.children ?? [] {
@@ -52,13 +62,18 @@ private struct MSALCache {
         var byToken: [[UInt8]: Int] = [:]
         for entry in root["RefreshToken"]?.children ?? [] {
             guard let token = try entry.token("secret") else { continue }
+            let home = try entry.fact("home_account_id") ?? ""
             let print = try key.value(token)
-            if let place = byToken[print] {
+            let place: Int
+            if let known = byToken[print] {
+                place = known
                 groups[place].refresh.append(entry)
             } else {
-                byToken[print] = groups.count
-                add(MSALGroup(home: try entry.fact("home_account_id") ?? "", refresh: [entry]))
+                place = add(MSALGroup(home: home, refresh: [entry]))
+                byToken[print] = place
             }
+            byClient[Client(home: home, client: try entry.fact("client_id"))] = place
+            if try entry.fact("family_id") != nil { byFamily[home] = place }
         }
         for entry in root["AccessToken"]?.children ?? [] where try entry.token("secret") != nil {
             groups[try place(of: entry)].access.append(entry)
@@ -70,9 +85,10 @@ private struct MSALCache {
         }
     }
 
-    private mutating func add(_ group: MSALGroup) {
-        byHome[group.home, default: []].append(groups.count)
+    private mutating func add(_ group: MSALGroup) -> Int {
+        byHome[group.home, default: (0, groups.count)].count += 1
         groups.append(group)
+        return groups.count - 1
     }
 
     /// The group whose refresh token is for that client, or for its family; a new one where there is none.
@@ -81,14 +97,8 @@ private struct MSALCache {
         let client = try entry.fact("client_id")
         let realm = try entry.fact("realm")
         let home = try entry.fact("home_account_id") ?? "\(client ?? "")/\(realm ?? "")"
-        let candidates = byHome[home] ?? []
-        for place in candidates {
-            for refresh in groups[place].refresh where try refresh.fact("client_id") == client { return place }
-        }
-        for place in candidates where groups[place].refresh.contains(where: { $0.has("family_id") }) { return place }
-        if let first = candidates.first { return first }
-        add(MSALGroup(home: home, refresh: []))
-        return groups.count - 1
+        let known = byClient[Client(home: home, client: client)] ?? byFamily[home] ?? byHome[home]?.first
+        return known ?? add(MSALGroup(home: home, refresh: []))
     }
 
     func account(_ home: String) -> JSONValue? { accounts[home] }
@@ -110,7 +120,7 @@ private struct MSALGroup {
         let username = try account?.fact("username")
         let name = username ?? (account == nil && refresh.isEmpty ? client : nil) ?? home
         var grant = FoundGrant(.nearest(.oauth, "azure-\(name)"), at: entry, in: context)
-        grant.summary.account = username ?? home
+        grant.summary.account = name
         grant.summary.clientID = client
         if let access {
             grant.add(.accessToken, try access.token("secret"))
