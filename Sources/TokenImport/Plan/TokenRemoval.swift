@@ -34,7 +34,7 @@ struct TokenRemoval {
         let removed = Set(members.map(\.index))
         let kept = reading.contents.grants.filter { !pointers.contains($0.value.pointer) }
         if let editor = reading.document.editor as? any InPlaceEditor {
-            let cut = outermost(members, removed)
+            let cut = Self.outermost(members)
             try check(SharedSecret(try editor.removing(cut)), without: cut)
             try editor.remove(cut, from: reading.file)
             return .edited

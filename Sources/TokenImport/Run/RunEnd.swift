@@ -70,7 +70,7 @@ enum RunEnd {
             switch outcome.result {
             case .imported: end.added.append(outcome.item.name)
             case .updated: end.updated.append(outcome.item.name)
-            case .unchanged, .skipped: break
+            case .unchanged, .skipped, .copy: break
             }
         }
     }

@@ -46,8 +46,6 @@ struct SourceDocument: Sendable {
         case .moat:
             let (view, key) = try MoatFile.open(bytes, at: path, keys, subject: subject)
             return SourceDocument(syntax: syntax, view: view, editor: MoatEditor(document: view, key: key))
-        default:
-            throw VaultError(.damaged, "\(subject) is no token file that is known")
         }
     }
 }
