@@ -8,14 +8,19 @@ enum AuthenticatedBox {
         guard box.count >= 28, let sealed = try? AES.GCM.SealedBox(combined: Array(box)),
             var plain = try? AES.GCM.open(sealed, using: SymmetricKey(data: Array(key)))
         else { return nil }
-        var copy: VaultCrypto.SharedSecret?
-        _ = plain.withContiguousMutableStorageIfAvailable { buffer in
-            if let bytes = try? SecretBytes(copying: UnsafeRawBufferPointer(buffer)) {
-                copy = VaultCrypto.SharedSecret(bytes)
+        return take(&plain)
+    }
+
+    /// The bytes of a collection, which is wiped; nothing of it is a secret afterwards.
+    private static func take<Bytes: MutableCollection<UInt8>>(_ bytes: inout Bytes) -> VaultCrypto.SharedSecret? {
+        guard var copy = try? SecretBytes(zeroed: bytes.count) else { return nil }
+        copy.withUnsafeMutableBytes { target in
+            for (offset, index) in bytes.indices.enumerated() {
+                target[offset] = bytes[index]
+                bytes[index] = 0
             }
-            buffer.update(repeating: 0)
         }
-        return copy
+        return VaultCrypto.SharedSecret(copy)
     }
 
     /// A box under a fresh nonce; `nil` where there is no memory.
