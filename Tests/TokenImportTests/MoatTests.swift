@@ -118,9 +118,9 @@ struct MoatTests {
         try writeKey()
         let path = try write("{\"provider\":\"oauth:x\",\"token\":7,\"created_at\":\"\"}")
         #expect(try await plan(path).failures.map(\.error.code) == [.damaged])
-        let other = try write("no JSON", "oauth:y")
+        let other = try write("hunter2", "oauth:y")
         let error = try await plan(other).failures.first?.error
-        #expect(error?.code == .damaged && error?.message.contains("no JSON") == false)
+        #expect(error?.code == .damaged && error?.message.contains("hunter2") == false)
     }
 
     @Test func declinesWithoutAKeyAndWithAnother() async throws {
@@ -165,6 +165,13 @@ struct MoatTests {
         let again = try FileReading.of(path, options: options(), now: testNow)
         let token = try #require(again.contents.grants.first?.token(.refreshToken))
         #expect(try text(token) == "rt-2-EXAMPLE")
+    }
+
+    @Test func isNoJSONForABraceInItsNonce() {
+        let path = TokenPath("/home/user/.moat/credentials/oauth:x.enc")
+        let box = [UInt8(ascii: "{"), 0x22, 0xC3, 0x01, 0x80, 0x7F, 0x1B]
+        #expect(box.withUnsafeBytes { FileSyntax.of($0, at: path) } == .moat)
+        #expect(Array("{\"access_token\": 1}\n".utf8).withUnsafeBytes { FileSyntax.of($0, at: path) } == .json)
     }
 
     @Test func survivesDamage() async throws {

@@ -10,7 +10,8 @@ enum FileSyntax: String, Sendable, CaseIterable {
         // A byte order mark is no part of what is written.
         let rest = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
         let first = rest.first { $0 != 0x20 && $0 != 0x0A && $0 != 0x0D && $0 != 0x09 }
-        if first == UInt8(ascii: "{") { return .json }
+        // One box in 256 begins with a brace, by its nonce; no text holds what else is in one.
+        if first == UInt8(ascii: "{") { return named(path.fileName) == .moat && isBinary(bytes) ? .moat : .json }
         if let named = named(path.fileName) { return named }
         // An array of JSON begins as a section of an INI file does.
         guard first == UInt8(ascii: "[") else { return nil }
@@ -23,6 +24,11 @@ enum FileSyntax: String, Sendable, CaseIterable {
         let line = text.prefix { $0 != 0x0A }
         guard let close = line.lastIndex(where: { $0 > 0x20 }), line[close] == UInt8(ascii: "]") else { return false }
         return text[line.endIndex...].contains { $0 > 0x20 }
+    }
+
+    /// Whether there is a control character that no text has.
+    private static func isBinary(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.contains { $0 < 0x20 && $0 != 0x09 && $0 != 0x0A && $0 != 0x0D || $0 == 0x7F }
     }
 
     /// By the name alone.
