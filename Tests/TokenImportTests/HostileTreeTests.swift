@@ -28,7 +28,9 @@ struct HostileTreeTests {
         let path = Array("/tmp/s-\(getpid())-\(UInt32.random(in: 0...(.max)))".utf8)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
         let bound = withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(unix, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(unix, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
         }
         #expect(bound == 0)
         #expect(rename(String(decoding: path, as: UTF8.self), home.path + "/b.json") == 0)
@@ -118,7 +120,10 @@ struct HostileTreeTests {
 
     @Test func namesThousandsOfTheSameNameInLittleTime() async throws {
         for index in 0..<3_000 {
-            try home.write("d\(index)/token.json", #"{"access_token": "a\#(index)", "refresh_token": "r\#(index % 1500)"}"#)
+            try home.write(
+                "d\(index)/token.json",
+                #"{"access_token": "a\#(index)", "refresh_token": "r\#(index % 1500)"}"#
+            )
         }
         let (plan, time) = try await timed { try await scan() }
         #expect(plan.items.count { $0.action == .new } == 1_500)

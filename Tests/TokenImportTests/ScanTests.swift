@@ -49,7 +49,10 @@ struct ScanTests {
         try home.copy("codex/auth.json", to: ".codex/auth.json")
         try home.copy("claude/.credentials.json", to: ".claude/.credentials.json")
         try home.copy("gemini/oauth_creds.json", to: ".gemini/oauth_creds.json")
-        try home.copy("gcloud/application_default_credentials.json", to: ".config/gcloud/application_default_credentials.json")
+        try home.copy(
+            "gcloud/application_default_credentials.json",
+            to: ".config/gcloud/application_default_credentials.json"
+        )
         try home.copy("agentos/auth/openai.json", to: ".agentos/auth/openai.json")
         try home.write("elsewhere/token.json", token("x"))
         let plan = try await scan()
@@ -114,7 +117,8 @@ struct ScanTests {
 
     @Test(arguments: [
         ("auth.json~", "auth.json"), ("auth.json.bak", "auth.json"), (".auth.json.swp", "auth.json"),
-        ("x_tokens.json.4711.1700000000000.tmp", "x_tokens.json"), ("credentials.tfrc.json123", "credentials.tfrc.json"),
+        ("x_tokens.json.4711.1700000000000.tmp", "x_tokens.json"),
+        ("credentials.tfrc.json123", "credentials.tfrc.json"),
         ("#auth.json#", "auth.json"), ("auth.json", nil), ("~", nil), ("token2", nil), (".swp", nil),
     ])
     func knowsTheNamesOfLeftovers(name: String, original: String?) {
