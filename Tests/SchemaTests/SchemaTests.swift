@@ -86,6 +86,7 @@ struct SchemaTests {
         let generic = try home.write("t.json", #"{"access_token": "AT-EXAMPLE", "expiry": "2099-01-01T00:00:00.5Z"}"#)
         documents.append(try document("import --dry-run", home.path("tokens"), generic))
         documents.append(try document("import --dry-run", home.path("none"), generic, status: 2))
+        documents.append(try document("import --dry-run", "--scan", home.path("tokens")))
         documents.append(try document("import", home.path("tokens"), "--yes"))
         documents.append(try document("import", files[0], "--remove", "--yes"))
         documents.append(try document("restore-file", "claude", "--yes"))
