@@ -94,8 +94,10 @@ extension ImportPlanner {
         noteEachOther(members, owner)
     }
 
-    /// Takes apart what two clients hold: a server gives no two of them the same token, so those are no copies, whatever
-    /// their bytes. A file that names no client goes with the first.
+    /// Takes apart what two clients hold.
+    ///
+    /// A server gives no two of them the same token, so those are no copies, whatever their bytes. A file that names no
+    /// client goes with the first.
     private func byClient(_ members: [Int]) -> [[Int]] {
         var clients: [String] = []
         for index in members {

@@ -133,7 +133,9 @@ private struct FileExecution {
         try await remove(verified, reading, vault)
     }
 
-    /// The file as it is now. One that is gone is nothing unusual: programs move their grants.
+    /// The file as it is now.
+    ///
+    /// One that is gone is nothing unusual: programs move their grants.
     private func reread(_ item: ImportItem) throws(VaultError) -> FileReading {
         do throws(VaultError) {
             return try FileReading.of(

@@ -16,7 +16,9 @@ public struct FileExposure: Hashable, Sendable {
     public let mode: UInt32
     /// The git work tree it lies in.
     public let workTree: String?
-    /// Whether git tracks it: then its tokens are in the history. `nil` where that cannot be told.
+    /// Whether git tracks it: then its tokens are in the history.
+    ///
+    /// `nil` where that cannot be told.
     public let isTracked: Bool?
     /// The folder it lies in that a service copies elsewhere.
     public let syncedFolder: String?

@@ -13,8 +13,9 @@ struct GitIndex {
     private static let maximumBytes: Int64 = 64 << 20
     private static let fixedBytes = 62
 
-    /// The index of a work tree; `nil` where there is none that can be read. Version 4 writes names as differences, and
-    /// is left alone.
+    /// The index of a work tree; `nil` where there is none that can be read.
+    ///
+    /// Version 4 writes names as differences, and is left alone.
     init?(of tree: String) {
         guard let bytes = Self.read(Self.directory(of: tree) + "/index") else { return nil }
         guard bytes.count >= 12, bytes.starts(with: "DIRC".utf8) else { return nil }
