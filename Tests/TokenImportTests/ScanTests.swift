@@ -317,7 +317,10 @@ struct ScanTests {
             let lines = plan.overview(columns: columns, now: testNow)
             #expect(lines.allSatisfy { $0.count <= columns }, "\(lines)")
             let text = lines.joined(separator: "\n")
-            #expect(!text.contains("\u{1B}") && !text.contains("EXAMPLE") && !text.contains("canary"))
+            #expect(
+                !text.contains("\u{1B}") && !text.contains("rt-EXAMPLE") && !text.contains("at-EXAMPLE")
+                    && !text.contains("canary")
+            )
             for part in ["~/.codex/auth.json", "oauth:codex", "OpenAI Codex CLI", "--client-id"] {
                 #expect(text.contains(part), "\(text)")
             }
