@@ -93,7 +93,7 @@ struct ImportCommand: AsyncParsableCommand {
         let context = try Context(global)
         let progress = ProgressLine(isShown: !context.quiet)
         let vault: Vault
-        do { vault = try await context.open() } catch let error as VaultError {
+        do { vault = try await context.open() } catch {
             // Where there is no vault yet, a look around is what tells whether to make one.
             guard scan, dryRun, error.code == .notFound else { throw error }
             context.note("there is no vault here, so nothing is compared with one")
