@@ -230,7 +230,7 @@ struct RestoreTests {
                 stateBase: place + "/state",
                 configuration: place + "/config"
             ),
-            slots: [NewSlot(.keyFile, keyFile: place + "/key")],
+            slots: [NewSlot(.keyFile, keyFile: directory.path + "/key")],
             custodians: CustodianSet(
                 asking: { _ throws(CustodyError) in throw CustodyError(.locked, "nobody can be asked") },
                 keyring: KeyringClient(program: place + "/no-keyring", environment: [:]),
