@@ -121,7 +121,9 @@ struct RunCommandTests {
     }
 
     @Test func claudeFindsItsSettingsBesideTheDirectory() throws {
-        _ = try take("claude/.credentials.json", to: "home/.claude/.credentials.json", "claude")
+        let text = #"{"claudeAiOauth":{"accessToken":"AT-1","refreshToken":"RT-1","expiresAt":4070908800000}}"#
+        let file = try home.write("home/.claude/.credentials.json", text)
+        try succeed(home.vault("import", file, "--remove", "--yes"))
         try home.write("home/.claude.json", "{\"a\": 1}")
         #expect(try succeed(run("claude", "cat \"$CLAUDE_CONFIG_DIR/.claude.json\"")).text == "{\"a\": 1}")
         try succeed(run("claude", "cd \"$CLAUDE_CONFIG_DIR\" && echo 2 >.x && mv .x .claude.json"))
@@ -206,7 +208,7 @@ struct RunCommandTests {
     @Test func endsAsEnvDoesWhereThereIsNoCommand() throws {
         _ = try codex()
         fail(try home.vault("run", "codex", "--", home.path("none")), 127)
-        fail(try home.vault("run", "codex", "--", try home.write("data", "x")), 126)
+        fail(try home.vault("run", "codex", "--", try home.write("no-program", "x")), 126)
         fail(try home.vault("run", "codex"), 125, "(exit 64 of vault)")
         fail(try home.vault("run", "bogus", "--", "true"), 125, "(exit 64 of vault)")
         fail(try home.vault("run", "claude", "--", "true"), 125, "(exit 4 of vault)")
