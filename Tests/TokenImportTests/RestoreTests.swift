@@ -138,17 +138,18 @@ struct RestoreTests {
         let vault = try await vault()
         let file = try directory.copy("claude/.credentials.json", to: ".claude/.credentials.json")
         let name = try #require(try await take(file, into: vault).first)
+        let left = try directory.existing(file)
         let lock = directory.path + "/.claude/.storage-write"
         try FileManager.default.createDirectory(atPath: lock, withIntermediateDirectories: false)
         let error = await #expect(throws: VaultError.self) {
             try await FileRestoration.run(name, in: vault, machine: machine, now: testNow)
         }
         #expect(error?.code == .temporary)
-        #expect(!directory.exists(file))
+        #expect(try directory.existing(file) == left)
         #expect(try await vault.summary(of: name).state == .active)
         try FileManager.default.removeItem(atPath: lock)
         _ = try await FileRestoration.run(name, in: vault, machine: machine, now: testNow)
-        #expect(directory.exists(file))
+        #expect(try directory.bytes(file) != left)
     }
 
     @Test func givesNoGrantToAnotherClient() async throws {
