@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import Glibc
+internal import KeyCustody
 internal import PrivateFiles
 internal import Synchronization
 internal import TokenImport
@@ -97,9 +98,9 @@ struct ImportCommand: AsyncParsableCommand {
             // Where there is no vault yet, a look around is what tells whether to make one.
             guard scan, dryRun, error.code == .notFound else { throw error }
             context.note("there is no vault here, so nothing is compared with one")
-            return try await show(try await look(NoVault(), progress), context)
+            return try await show(try await look(NoVault(), progress, context), context)
         }
-        let plan = try await look(vault, progress)
+        let plan = try await look(vault, progress, context)
         if dryRun { return try await show(plan, context) }
         if scan, !context.json {
             try Output.print(Self.overview(plan))
@@ -141,13 +142,24 @@ struct ImportCommand: AsyncParsableCommand {
         try Self.requireCertainty(plan)
     }
 
-    private func look(_ vault: some ImportDestination, _ progress: ProgressLine) async throws -> ImportPlan {
+    private func look(
+        _ vault: some ImportDestination,
+        _ progress: ProgressLine,
+        _ context: Context
+    ) async throws -> ImportPlan {
+        var paths = paths
+        if scan {
+            let kept = await ForeignGrants.locate(in: context.keyring, on: options.machine)
+            paths += kept.paths
+            for note in kept.notes { context.note(note) }
+        }
         let plan = try await ImportPlan.make(
             paths,
             scanning: scan,
             options: options,
             for: vault,
-            now: Timestamp.systemNow
+            now: Timestamp.systemNow,
+            keyring: context.keyring
         ) { step in
             progress.show("looking at", step.done, step.total)
         }
