@@ -68,13 +68,20 @@ static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2}
 enum { passed_count = sizeof passed / sizeof *passed };
 
 static atomic_int started;
+/* What came before there was a program to pass it to. */
+static atomic_int early;
 
 static void pass_on(int number, siginfo_t *info, void *context) {
     (void)context;
     int saved = errno;
     int process = atomic_load(&started);
     // What the terminal sends, it sends to the whole group.
-    if (process > 0 && info->si_code <= 0 && info->si_pid != process) kill(process, number);
+    if (info->si_code <= 0 && info->si_pid != process) {
+        if (process > 0)
+            kill(process, number);
+        else
+            atomic_store(&early, number);
+    }
     errno = saved;
 }
 
@@ -83,9 +90,18 @@ int vault_start(char *const arguments[], char *const variables[], const bool *ke
     if (pipe2(report, O_CLOEXEC) != 0) return -errno;
     // Before the fork: what reads a directory may not run after it.
     close_others(keeps, keeps_count);
+    // Before the fork: a program that is up may be sent a signal at once, and any thread of this process can be the one
+    // that gets it.
+    atomic_store(&early, 0);
+    for (unsigned index = 0; index < passed_count; index++) {
+        struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_RESTART | SA_SIGINFO};
+        sigemptyset(&action.sa_mask);
+        struct sigaction current;
+        if (sigaction(passed[index], NULL, &current) == 0 && current.sa_handler == SIG_IGN) continue;
+        sigaction(passed[index], &action, NULL);
+    }
     sigset_t all, before;
     sigfillset(&all);
-    // A signal between the fork and the handlers waits, and is passed on then.
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pid_t process = fork();
     if (process == 0) {
@@ -113,13 +129,8 @@ int vault_start(char *const arguments[], char *const variables[], const bool *ke
         if (count != sizeof failure) {
             failure = 0;
             atomic_store(&started, process);
-            for (unsigned index = 0; index < passed_count; index++) {
-                struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_RESTART | SA_SIGINFO};
-                sigemptyset(&action.sa_mask);
-                struct sigaction current;
-                if (sigaction(passed[index], NULL, &current) == 0 && current.sa_handler == SIG_IGN) continue;
-                sigaction(passed[index], &action, NULL);
-            }
+            int number = atomic_exchange(&early, 0);
+            if (number != 0) kill(process, number);
         } else {
             while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
         }

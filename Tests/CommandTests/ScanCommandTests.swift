@@ -11,8 +11,8 @@ struct ScanCommandTests {
     init() throws {
         home = try Sandbox()
         try home.make()
-        try home.fixture("codex/auth.json", to: ".codex/auth.json")
-        try home.fixture("claude/.credentials.json", to: ".claude/.credentials.json")
+        try home.fixture("codex/auth.json", to: "home/.codex/auth.json")
+        try home.fixture("claude/.credentials.json", to: "home/.claude/.credentials.json")
     }
 
     private func names() throws -> [String] {
@@ -51,7 +51,7 @@ struct ScanCommandTests {
 
     @Test func looksAroundWithoutAVault() throws {
         let empty = try Sandbox()
-        try empty.fixture("codex/auth.json", to: ".codex/auth.json")
+        try empty.fixture("codex/auth.json", to: "home/.codex/auth.json")
         let outcome = try succeed(empty.vault("import", "--scan", "--dry-run"))
         #expect(outcome.text.contains("oauth:codex"))
         fail(try empty.vault("import", "--scan", "--yes"), 4)

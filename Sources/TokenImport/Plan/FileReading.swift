@@ -30,6 +30,8 @@ struct FileReading {
             return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
         }
         let file = try TokenFile.read(path)
+        let isDatabase = file.bytes.withBytes { FileSyntax.of($0, at: TokenPath(path)) == .sqlite }
+        if isDatabase { try SQLiteFile.requireSettled(path) }
         let text = try FileText.of(
             file.bytes,
             sha256: file.sha256,
@@ -40,7 +42,6 @@ struct FileReading {
             modified: file.modified,
             keyring: keyring
         )
-        if text.document.syntax == .sqlite { try SQLiteFile.requireSettled(path) }
         return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
     }
 

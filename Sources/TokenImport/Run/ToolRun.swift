@@ -13,11 +13,10 @@ public final class ToolRun: Sendable {
     public let names: [EntryName]
     /// What points the tool at the private directory.
     public let variables: [String: String]
-    /// A descriptor that the command inherits: as long as it or this process is alive, the directory is in use.
-    public var lockDescriptor: Int32 { lock.descriptor }
     /// The private directory.
     public var directory: String { run.path }
     private let run: RunDirectory
+    /// This process's own; the command has another, since two that share one open file share its lock as well.
     private let lock: DirectoryLock
 
     private init(_ run: RunDirectory, _ lock: DirectoryLock, _ files: [ToolFile], _ names: [EntryName]) {
@@ -149,8 +148,20 @@ public final class ToolRun: Sendable {
         return ToolRun(run, lock, files, files.flatMap(\.entries).map(\.name).sorted())
     }
 
+    /// Calls `body` with a descriptor for the command to inherit: as long as anything that the command started has it,
+    /// the directory is in use, whatever becomes of this process.
+    ///
+    /// - Throws: `.temporary` where the directory is being taken away.
+    public func withLockOfCommand<Result>(_ body: (Int32) -> Result) throws(VaultError) -> Result {
+        let lock = try withFiles { () throws(FileError) in try DirectoryLock.open(run.path, exclusive: false) }
+        guard let lock else {
+            throw VaultError(.temporary, "another vault takes the private directory away", hint: "try again")
+        }
+        return withExtendedLifetime(lock) { body(lock.descriptor) }
+    }
+
     /// Takes back what the command made of its files, ends the hold, and removes the directory; `nil` while another
-    /// command uses it.
+    /// command, or a process that this one left behind, uses it.
     ///
     /// - Throws: Why not; then the directory stays, the entries are held, and the next run tries again.
     public func end(in vault: Vault, now: Timestamp) async throws(VaultError) -> ToolRunEnd? {

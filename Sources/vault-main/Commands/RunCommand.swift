@@ -50,10 +50,17 @@ struct RunCommand: AsyncParsableCommand {
                 runtimeDirectory: context.environment["XDG_RUNTIME_DIR"],
                 now: Timestamp.systemNow
             ) { (entry) throws(VaultError) in try await context.writeOut(entry, of: vault) }
-            let process = start(run, inherited)
+            let process = try run.withLockOfCommand { start(run, inherited, lock: $0) }
             let status = process > 0 ? vault_wait(process) : 0
             let end = try await run.end(in: vault, now: Timestamp.systemNow)
-            if let end { report(end, context) }
+            if let end {
+                report(end, context)
+            } else {
+                context.note(
+                    "a process still uses the file of \(tool); its tokens stay with it, and are taken back by the next "
+                        + "vault run, token or doctor after its end"
+                )
+            }
             if process < 0 { ExecCommand.end(cannotRun: command[0], -process) }
             if status < 0 { vault_end_by(-status) }
             Glibc.exit(status)
@@ -63,7 +70,7 @@ struct RunCommand: AsyncParsableCommand {
     }
 
     /// Starts the command; its process, or a negated `errno` value.
-    private func start(_ run: ToolRun, _ inherited: OpenDescriptors) -> Int32 {
+    private func start(_ run: ToolRun, _ inherited: OpenDescriptors, lock: Int32) -> Int32 {
         var variables: [UnsafeMutablePointer<CChar>?] = []
         var next = environ
         while let entry = next.pointee {
@@ -76,11 +83,9 @@ struct RunCommand: AsyncParsableCommand {
         var arguments = command.map { strdup($0) } + [nil]
         defer { (variables + arguments).forEach { free($0) } }
         var isOpen = inherited.isOpen
-        let lock = Int(run.lockDescriptor)
-        if isOpen.count <= lock { isOpen += [Bool](repeating: false, count: lock + 1 - isOpen.count) }
-        isOpen[lock] = true
-        // As long as the command lives, the directory is in use, whatever becomes of this process.
-        _ = vault_keep_open(run.lockDescriptor)
+        if isOpen.count <= lock { isOpen += [Bool](repeating: false, count: Int(lock) + 1 - isOpen.count) }
+        isOpen[Int(lock)] = true
+        _ = vault_keep_open(lock)
         return vault_start(&arguments, &variables, isOpen, Int32(isOpen.count))
     }
 

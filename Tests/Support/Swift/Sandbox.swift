@@ -261,6 +261,7 @@ package final class Sandbox {
     }
 
     /// Copies a token file from the fixtures and returns its path.
+    @discardableResult
     package func fixture(_ name: String, to target: String? = nil) throws -> String {
         try write(target ?? name, try read(Self.supportFile("../TokenImportTests/Fixtures/\(name)")))
     }
