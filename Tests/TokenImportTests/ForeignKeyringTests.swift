@@ -111,15 +111,15 @@ struct ForeignKeyringTests {
         #expect(report.code == nil, "\(report.lines)")
         #expect(
             vault.names == [
-                "oauth:goose-databricks-x.cloud.databricks.com", "oauth:goose-mcp-notion", "oauth:goose-mcp-old",
-                "static:goose-OPENAI_API_KEY",
+                "oauth:goose-databricks-x.cloud.databricks.com", "oauth:goose-notion", "oauth:goose-old",
+                "static:goose-openai-api-key",
             ]
         )
-        #expect(vault.summary("goose-mcp-notion")?.expiresAt == Timestamp(seconds: 1_893_459_600))
-        #expect(vault.summary("goose-mcp-notion")?.state == .held(.secondOwner))
-        #expect(vault.summary("goose-mcp-old")?.expiry == .unknown)
+        #expect(vault.summary("goose-notion")?.expiresAt == Timestamp(seconds: 1_893_459_600))
+        #expect(vault.summary("goose-notion")?.state == .held(.secondOwner))
+        #expect(vault.summary("goose-old")?.expiry == .unknown)
         #expect(vault.summary("goose-databricks-x.cloud.databricks.com")?.clientID == "databricks-cli")
-        #expect(vault.text("static:goose-OPENAI_API_KEY", .secret) == "sk-EXAMPLE")
+        #expect(vault.text("static:goose-openai-api-key", .secret) == "sk-EXAMPLE")
     }
 
     @Test func readsGitHubsAndDatabricksTokens() async throws {

@@ -46,6 +46,46 @@ struct ImportTests {
         #expect(vault.calls == ["seal", "insert oauth:codex", "read oauth:codex"])
     }
 
+    /// Codex's file of an account.
+    private func codex(_ account: String, _ refreshToken: String, refreshed: String) -> String {
+        """
+        {"OPENAI_API_KEY":null,"tokens":{"id_token":"e30.e30.","access_token":"at-\(account)",
+        "refresh_token":"\(refreshToken)","account_id":"\(account)"},"last_refresh":"\(refreshed)"}
+        """
+    }
+
+    /// What the vault took out of the file is all that is left of the first login.
+    @Test(arguments: [true, false])
+    func anotherAccountInTheSamePlaceIsAnotherEntry(removesFirst: Bool) async throws {
+        let file = try directory.write(
+            ".codex/auth.json",
+            codex("alice", "rt-alice", refreshed: "2029-12-01T00:00:00Z")
+        )
+        try await run([file]) { $0.remove = removesFirst }
+        try directory.write(".codex/auth.json", codex("bob", "rt-bob", refreshed: "2029-12-30T00:00:00Z"))
+        try await run([file])
+        #expect(vault.text("codex", .refreshToken) == "rt-alice")
+        #expect(vault.text("codex-2", .refreshToken) == "rt-bob")
+        // And the same once more changes nothing.
+        let before = vault.names
+        try await run([file])
+        #expect(vault.names == before && vault.text("codex", .refreshToken) == "rt-alice")
+        try directory.write(".codex/auth.json", codex("bob", "rt-bob-2", refreshed: "2029-12-31T00:00:00Z"))
+        try await run([file])
+        #expect(vault.text("codex-2", .refreshToken) == "rt-bob-2" && vault.names == before)
+    }
+
+    @Test func anUnknownAccountTakesNoTokenAwayFromTheVault() async throws {
+        let first = #"{"access_token":"a1","refresh_token":"r1","expiry":"2030-01-01T00:00:00Z"}"#
+        let second = #"{"access_token":"a2","refresh_token":"r2","expiry":"2030-02-01T00:00:00Z"}"#
+        let file = try directory.write("app.json", first)
+        try await run([file]) { $0.remove = true }
+        try directory.write("app.json", second)
+        try await run([file])
+        #expect(vault.text("app", .refreshToken) == "r1")
+        #expect(vault.text("app-2", .refreshToken) == "r2")
+    }
+
     @Test func importingAgainChangesNothing() async throws {
         let file = try directory.copy("claude/.credentials.json")
         try await run([file])

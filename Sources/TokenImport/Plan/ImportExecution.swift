@@ -242,9 +242,12 @@ private struct FileExecution {
                     if !kept.has(.clientSecret) { try secrets.copy(.clientSecret, into: &kept) }
                 } else {
                     // Under the lease: the vault may have refreshed since the plan was made.
-                    if !options.fileIsNewest,
-                        let objection = ImportPlanner.objection(to: grant.summary, over: summary)
-                    {
+                    var objection: String?
+                    if !options.fileIsNewest {
+                        objection = ImportPlanner.objection(to: grant.summary, over: summary)
+                    }
+                    if !summary.mayBecome(grant.summary) { objection = "\(summary.name) is another grant" }
+                    if let objection {
                         throw VaultError(
                             .temporary,
                             "\(printable(item.path)) was not imported: \(objection)",

@@ -96,7 +96,8 @@ struct ImportPlanner {
     private let now: Timestamp
     private let sniff: TokenSniff
     private var exposures = ExposureLookup()
-    private var bySource: [String: EntrySummary] = [:]
+    /// More than one where another account's grant has come to stand there.
+    private var bySource: [String: [EntrySummary]] = [:]
 
     init(options: ImportOptions, existing: [EntrySummary], now: Timestamp) throws(VaultError) {
         plan = ImportPlan(options: options)
@@ -106,7 +107,9 @@ struct ImportPlanner {
         self.existing = existing
         taken = Set(existing.map(\.name))
         for entry in existing {
-            if let source = entry.source { bySource[Self.place(source.path, source.pointer)] = entry }
+            if let source = entry.source {
+                bySource[Self.place(source.path, source.pointer), default: []].append(entry)
+            }
         }
     }
 
@@ -270,7 +273,7 @@ struct ImportPlanner {
         let canRemove = plan.options.remove && candidate.link == nil && status.links == 1 && !isForeign
         item.willBeHeld = item.hasRefreshToken && (summary.rotation != .never || isForeign) && !canRemove
         var isMatched = false
-        if let entry = bySource[Self.place(candidate.path, item.pointer)] {
+        if let entry = try await entry(of: grant, item, vault) {
             isMatched = true
             item.name = entry.name
             try await compare(&item, grant, entry, vault)
@@ -287,6 +290,32 @@ struct ImportPlanner {
                 isLeftover: Leftover.originalPath(of: candidate.path) != candidate.path
             )
         )
+    }
+
+    /// The entry that came from a grant's place before and is of the same grant.
+    ///
+    /// The place alone does not say so: a login as somebody else puts another grant there, and what the vault has of the
+    /// first may be all that is left of it.
+    private func entry(
+        of grant: FoundGrant,
+        _ item: ImportItem,
+        _ vault: some ImportDestination
+    ) async throws(VaultError) -> EntrySummary? {
+        let known = bySource[Self.place(item.path, item.pointer)] ?? []
+        guard !known.isEmpty else { return nil }
+        if let same = known.first(where: { $0.source?.sha256 == item.sha256 }) { return same }
+        let prints = try key.secrets(of: grant)
+        for entry in known {
+            let same = try await vault.withEntry(entry.name) { [key] (_, secrets) throws(VaultError) in
+                key.match(prints, secrets)
+            }
+            if same { return entry }
+        }
+        if let entry = known.first(where: { $0.mayBecome(grant.summary) }) { return entry }
+        // What is no newer is taken for an older state of what the vault refreshes, whose refresh token is spent.
+        return known.first { entry in
+            !entry.isOfAnotherAccount(than: grant.summary) && Self.objection(to: grant.summary, over: entry) != nil
+        }
     }
 
     /// Decides what to do with a grant whose place an entry came from before.

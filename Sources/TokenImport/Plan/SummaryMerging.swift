@@ -24,6 +24,21 @@ extension EntrySummary {
         metadata.merge(other.metadata) { mine, _ in mine }
     }
 
+    /// Whether what a file holds now can be a later state of this grant, as opposed to another one in its place.
+    ///
+    /// Not of another account. And where no account is known: what comes to stand where the vault took a grant away is
+    /// a new login's, and who logged in there nobody knows. While the file's owner refreshes, it is what became of it.
+    func mayBecome(_ other: EntrySummary) -> Bool {
+        if account != nil, other.account != nil { return !isOfAnotherAccount(than: other) }
+        return !state.isVaultOwned || !holds.contains(.refreshToken)
+    }
+
+    /// Whether both accounts are known, and differ.
+    func isOfAnotherAccount(than other: EntrySummary) -> Bool {
+        if let mine = account, let theirs = other.account { return mine != theirs }
+        return false
+    }
+
     /// Takes over what a newer reading of the same grant says, and keeps what makes the entry the one it is.
     mutating func adopt(_ newer: EntrySummary, state: EntryState, now: Timestamp) {
         self.state = state
