@@ -30,7 +30,7 @@ public enum SourceFile {
     /// - Throws: Why it could not be taken out; then the file is as it was, and the entry is held still.
     public static func remove(_ entry: EntrySummary, from vault: Vault, now: Timestamp) async throws(VaultError) {
         if let source = entry.source {
-            try ForeignItem.refuseRemoval(from: source.path, whenRemoved: Formats.named(source.format).facts)
+            try ForeignItem.refuseRemoval(from: source.path, of: Formats.named(source.format).facts)
         }
         guard let plan = try await plan(for: entry, vault, remove: true, now: now, nil) else { return }
         let report = await plan.execute(into: vault, now: now)

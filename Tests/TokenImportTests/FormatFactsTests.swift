@@ -20,7 +20,7 @@ struct FormatFactsTests {
     @Test func dataAndTypesNameTheSameFormats() {
         let types = Formats.all.map(\.identifier)
         // Encrypted files are told by their first bytes and have no type.
-        #expect(Set(types + ["gemini-encrypted", "oidc-agent"]) == Set(FormatFacts.all.keys))
+        #expect(Set(types + ["codex-encrypted", "gemini-encrypted", "oidc-agent"]) == Set(FormatFacts.all.keys))
         #expect(Set(types).count == types.count)
     }
 

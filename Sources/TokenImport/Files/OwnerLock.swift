@@ -6,8 +6,8 @@ internal import VaultAPI
 
 /// The locks of the program that owns a file, held while the file is edited.
 enum OwnerLock {
-    /// A directory that its holder has not touched for a minute is stale by npm's own rule (proper-lockfile), so a kill
-    /// here costs the owner no more than that.
+    /// What its holder has not touched for a minute is nobody's: programs that lock in this way (npm's proper-lockfile
+    /// and its kin) give a lock up after 10 to 60 seconds, so a kill here costs the owner no more than that.
     private static let staleNanoseconds: Int64 = 60_000_000_000
 
     /// Runs `body` with all of them taken, or not at all.
@@ -21,13 +21,22 @@ enum OwnerLock {
     ) throws(VaultError) -> Result {
         var directories: [String] = []
         var descriptors: [Int32] = []
+        var files: [String] = []
         defer {
             for path in directories { _ = rmdir(path) }
+            for path in files { _ = unlink(path) }
             for descriptor in descriptors { close(descriptor) }
         }
         for lock in locks {
             switch lock.kind {
-            case .directory: if try take(lock.path) { directories.append(lock.path) }
+            case .directory:
+                if try take(lock.path, kind: .directory, make: { mkdir($0, 0o700) == 0 }, remove: { rmdir($0) }) {
+                    directories.append(lock.path)
+                }
+            case .file:
+                if try take(lock.path, kind: .regular, make: makeFile, remove: { unlink($0) }) {
+                    files.append(lock.path)
+                }
             case .flock: if let descriptor = try open(lock.path) { descriptors.append(descriptor) }
             }
         }
@@ -35,10 +44,25 @@ enum OwnerLock {
     }
 
     /// Whether the lock is ours now, as opposed to nobody's.
-    private static func take(_ path: String) throws(VaultError) -> Bool {
-        if mkdir(path, 0o700) == 0 { return true }
+    private static func take(
+        _ path: String,
+        kind: FileStatus.Kind,
+        make: (String) -> Bool,
+        remove: (String) -> Int32
+    ) throws(VaultError) -> Bool {
+        if make(path) { return true }
         guard errno == EEXIST else { return false }
-        guard isStale(path), rmdir(path) == 0, mkdir(path, 0o700) == 0 else { throw held(path) }
+        guard isStale(path, kind), remove(path) == 0, make(path) else { throw held(path) }
+        return true
+    }
+
+    private static func makeFile(_ path: String) -> Bool {
+        let descriptor = vault_open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else {
+            errno = -descriptor
+            return false
+        }
+        close(descriptor)
         return true
     }
 
@@ -63,8 +87,8 @@ enum OwnerLock {
         )
     }
 
-    private static func isStale(_ path: String) -> Bool {
-        guard let status = try? FileStatus.of(path), status.kind == .directory else { return false }
+    private static func isStale(_ path: String, _ kind: FileStatus.Kind) -> Bool {
+        guard let status = try? FileStatus.of(path), status.kind == kind else { return false }
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         let nanoseconds = Int64(now.tv_sec) &* 1_000_000_000 &+ Int64(now.tv_nsec)

@@ -10,7 +10,7 @@ struct ClaudeFormat: TokenFileFormat {
     let identifier = "claude"
     let chaff: Set<String> = [
         "expiresAt", "expires_at", "expires", "expiresIn", "expires_in", "scope", "scopes", "email", "token_type",
-        "subscriptionType", "rateLimitTier",
+        "subscriptionType", "rateLimitTier", "organizationUuid",
     ]
 
     /// Claude Code's own members; the others are those of its first versions, and of tools that write for it.

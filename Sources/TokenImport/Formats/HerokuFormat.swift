@@ -7,6 +7,8 @@ internal import VaultCore
 /// Other machines are somebody else's.
 struct HerokuFormat: TokenFileFormat {
     let identifier = "heroku"
+    /// People write it themselves, comments and all.
+    let keepsFile = true
 
     private static let machines = ["api.heroku.com", "git.heroku.com"]
 

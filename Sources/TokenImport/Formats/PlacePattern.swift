@@ -110,6 +110,8 @@ struct LockPattern: Hashable, Sendable {
     enum Kind: String, Hashable, Sendable {
         /// A directory that whoever makes it holds (npm's proper-lockfile).
         case directory
+        /// A file that whoever makes it holds, and removes.
+        case file
         /// flock(2) on a file that stays.
         case flock
     }

@@ -44,7 +44,7 @@ public struct ForeignItem: Hashable, Sendable {
     public var path: String { "\(Self.scheme)\(service)/\(account)" }
 
     /// Refuses to take a grant out of the keyring: it belongs to a program that is at work with it.
-    static func refuseRemoval(from path: String, whenRemoved facts: FormatFacts) throws(VaultError) {
+    static func refuseRemoval(from path: String, of facts: FormatFacts) throws(VaultError) {
         guard ForeignItem(path: path) != nil else { return }
         throw VaultError(
             .unsafe,

@@ -44,28 +44,6 @@ struct FileReading {
         )
         return FileReading(file: file, document: text.document, format: text.format, contents: text.contents)
     }
-
-    /// Whether bytes that are no JSON look as if they were meant to hold tokens, so that a walk reports them.
-    static func mentionsTokens(_ path: String) -> Bool {
-        guard let file = try? TokenFile.read(path) else { return false }
-        return file.bytes.withBytes { bytes in
-            guard let first = bytes.first(where: { $0 > 32 && $0 < 0x80 }),
-                first == UInt8(ascii: "{") || first == UInt8(ascii: "[")
-            else { return false }
-            let words: [StaticString] = [
-                "\"access_token\"", "\"accessToken\"", "\"refresh_token\"", "\"refreshToken\"",
-            ]
-            return words.contains { contains($0, UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 18))) }
-        }
-    }
-
-    private static func contains(_ word: StaticString, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        let count = word.utf8CodeUnitCount
-        guard bytes.count >= count else { return false }
-        return (0...bytes.count - count).contains { start in
-            (0..<count).allSatisfy { bytes[start + $0] == word.utf8Start[$0] }
-        }
-    }
 }
 
 /// The bytes of a token file, recognised and taken apart, wherever they come from.

@@ -109,6 +109,8 @@ public struct ImportPlan: Sendable {
     public internal(set) var failures: [ImportFailure] = []
     /// What was found, not asked for, and is not imported.
     public internal(set) var aside: [FileAside] = []
+    /// What stood in the way of looking everywhere, a sentence each.
+    public internal(set) var notes: [String] = []
     /// How many files of a directory were passed over, because they are no token files.
     public internal(set) var passedOver = 0
     /// What it was made with.

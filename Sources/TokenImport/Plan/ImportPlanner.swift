@@ -38,7 +38,8 @@ extension ImportPlan {
     ) async throws(VaultError) -> ImportPlan {
         try options.check()
         var planner = try ImportPlanner(options: options, existing: await vault.list(), now: now)
-        let files = planner.locate(paths, scanning: scanning, progress: progress)
+        var files = planner.locate(paths, scanning: scanning, progress: progress)
+        if scanning, let keyring { files += await planner.foreignCandidates(in: keyring, besides: paths) }
         planner.keyring = await ForeignItems.needed(for: files.map(\.path), on: options.machine, from: keyring)
         for (index, file) in files.enumerated() {
             progress(ImportProgress(done: index, total: files.count, path: file.path))
@@ -118,8 +119,6 @@ struct ImportPlanner {
     // MARK: Where
 
     /// The files behind the paths and in the known places, each once.
-    ///
-    /// What a scan finds elsewhere than in files, as in a keyring, joins the plan after these: as drafts.
     mutating func locate(
         _ paths: [String],
         scanning: Bool = false,
@@ -161,6 +160,16 @@ struct ImportPlanner {
                 return Candidate(path: place.path, origin: .known, leftover: place.leftover)
             }
         }
+    }
+
+    /// The items of known programs in the keyring, for a scan.
+    fileprivate mutating func foreignCandidates(
+        in keyring: any ForeignKeyring,
+        besides paths: [String]
+    ) async -> [Candidate] {
+        let kept = await ForeignGrants.locate(in: keyring, on: plan.options.machine)
+        plan.notes += kept.notes
+        return kept.paths.filter { !paths.contains($0) }.map { Candidate(path: $0, origin: .known) }
     }
 
     private mutating func candidatesAt(
@@ -220,7 +229,7 @@ struct ImportPlanner {
         case .ambiguous?: plan.aside.append(FileAside(path: path, reason: .ambiguous, sentence: error.message))
         case .unknown?: plan.passedOver += 1
         case nil where error.code == .notFound: plan.passedOver += 1
-        case nil where error.code == .damaged && !isTooLarge(candidate, error) && !sniff.mentionsTokens(candidate.path):
+        case nil where error.code == .damaged && !isTooLarge(error) && !sniff.mentionsTokens(candidate.path):
             plan.passedOver += 1
         case nil where candidate.leftover != nil && error.code == .damaged:
             plan.aside.append(FileAside(path: path, reason: .leftover, sentence: error.message))
@@ -228,8 +237,8 @@ struct ImportPlanner {
         }
     }
 
-    /// Where a program keeps its tokens, a file that is too large to be looked at is worth a line.
-    private func isTooLarge(_ candidate: Candidate, _ error: VaultError) -> Bool {
+    /// A file that is too large to be looked at is worth a line.
+    private func isTooLarge(_ error: VaultError) -> Bool {
         (error.underlying as? FileError)?.code == .tooLarge
     }
 
@@ -272,6 +281,7 @@ struct ImportPlanner {
         let isForeign = ForeignItem(path: candidate.path) != nil
         let canRemove = plan.options.remove && candidate.link == nil && status.links == 1 && !isForeign
         item.willBeHeld = item.hasRefreshToken && (summary.rotation != .never || isForeign) && !canRemove
+        if canRemove { item.notes += consequences(of: item, reading.format.facts) }
         var isMatched = false
         if let entry = try await entry(of: grant, item, vault) {
             isMatched = true
@@ -290,6 +300,19 @@ struct ImportPlanner {
                 isLeftover: Leftover.originalPath(of: candidate.path) != candidate.path
             )
         )
+    }
+
+    /// What it means that a grant leaves its file: to its owner, and to the vault where that could not refresh it.
+    private func consequences(of item: ImportItem, _ facts: FormatFacts) -> [String] {
+        var notes = ["afterwards \(facts.whenRemoved)"]
+        if let instead = facts.instead { notes[0] += "; instead of the file it takes \(instead)" }
+        if item.hasRefreshToken, !item.missing.isEmpty {
+            notes.append(
+                "out of its file nothing refreshes it, since the vault lacks \(item.missing.joined(separator: ", ")); "
+                    + "without --remove its owner goes on doing so"
+            )
+        }
+        return notes
     }
 
     /// The entry that came from a grant's place before and is of the same grant.

@@ -17,7 +17,7 @@ struct TokenRemoval {
     /// - Throws: `.unsafe` for a link or a file with a second name, `.temporary` for one that is no longer what was
     ///   sealed. The file is then as it was.
     func remove(_ pointers: Set<String>) throws(VaultError) -> ImportOutcome.Removal {
-        try ForeignItem.refuseRemoval(from: reading.file.path, whenRemoved: reading.format.facts)
+        try ForeignItem.refuseRemoval(from: reading.file.path, of: reading.format.facts)
         let file = TokenPath(reading.file.path)
         // Only where the owner itself would look for them: a copy elsewhere has no owner at work.
         let isOwners = reading.format.facts.places.contains { $0.matches(file.path, on: machine) }

@@ -16,6 +16,17 @@ struct ExposureLookup {
 
     /// How exposed a file is.
     mutating func exposure(of path: String, _ status: FileStatus) -> FileExposure {
+        guard path.hasPrefix("/") else {
+            // An item of the keyring, which lies in no directory.
+            return FileExposure(
+                readers: .owner,
+                mode: status.mode,
+                workTree: nil,
+                isTracked: nil,
+                syncedFolder: nil,
+                syncService: nil
+            )
+        }
         let around = surroundings(of: TokenPath(path).ancestor(1))
         var tracked: Bool?
         if let tree = around.workTree { tracked = isTracked(path, in: tree) }

@@ -31,11 +31,16 @@ enum MoatFile {
             throw VaultError(
                 .damaged,
                 "\(subject) is no token file that is known",
-                hint: "if it is one, say of which kind with --format"
+                hint: "if it is one, say of which kind with --format",
+                underlying: FileVerdict.unknown
             )
         }
         guard !found.keys.isEmpty else {
-            throw VaultError(.failed, "\(subject) is not imported: it is encrypted by Moat, and \(found.reason)")
+            throw VaultError(
+                .failed,
+                "\(subject) is not imported: it is encrypted by Moat, and \(found.reason)",
+                underlying: FileVerdict.declined
+            )
         }
         throw VaultError(
             .failed,

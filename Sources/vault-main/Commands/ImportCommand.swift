@@ -147,12 +147,6 @@ struct ImportCommand: AsyncParsableCommand {
         _ progress: ProgressLine,
         _ context: Context
     ) async throws -> ImportPlan {
-        var paths = paths
-        if scan {
-            let kept = await ForeignGrants.locate(in: context.keyring, on: options.machine)
-            paths += kept.paths
-            for note in kept.notes { context.note(note) }
-        }
         let plan = try await ImportPlan.make(
             paths,
             scanning: scan,
@@ -164,6 +158,7 @@ struct ImportCommand: AsyncParsableCommand {
             progress.show("looking at", step.done, step.total)
         }
         progress.clear()
+        for note in plan.notes { context.note(note) }
         return plan
     }
 
