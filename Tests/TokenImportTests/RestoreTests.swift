@@ -1,5 +1,4 @@
 import Foundation
-import KeyCustody
 import StrictJSON
 import Testing
 import VaultAPI
@@ -224,22 +223,7 @@ struct RestoreTests {
 
     /// A vault that opens with a key file.
     private func vault() async throws -> Vault {
-        let place = directory.path + "/vault"
-        return try await Vault.create(
-            VaultLocation(
-                directory: place + "/data",
-                stateBase: place + "/state",
-                configuration: place + "/config"
-            ),
-            slots: [NewSlot(.keyFile, keyFile: directory.path + "/key")],
-            custodians: CustodianSet(
-                asking: { _ throws(CustodyError) in throw CustodyError(.locked, "nobody can be asked") },
-                keyring: KeyringClient(program: place + "/no-keyring", environment: [:]),
-                isInteractive: false,
-                limits: DerivationLimits(),
-                showRecoveryCode: { (_) throws(CustodyError) in }
-            )
-        )
+        try await TestVault.make(in: directory)
     }
 
     /// Imports a file and takes its grants out of it; the entries' names, none where the file is not read yet.

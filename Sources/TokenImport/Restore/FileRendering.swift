@@ -10,6 +10,8 @@ struct FileRendering {
     /// Whose refresh token stands in it: whoever has the file may refresh these.
     let refreshable: Set<EntryName>
     let notes: [String]
+    /// What differs from the kept file.
+    let replacements: [Replacement]
 
     /// Puts the entries' tokens, and the times that go with them, where the old ones stand.
     ///
@@ -40,11 +42,23 @@ struct FileRendering {
             replacements += try times(of: entry.summary, for: grant, now)
         }
         guard !replacements.isEmpty else {
-            return FileRendering(bytes: original.bytes, sha256: original.sha256, refreshable: refreshable, notes: notes)
+            return FileRendering(
+                bytes: original.bytes,
+                sha256: original.sha256,
+                refreshable: refreshable,
+                notes: notes,
+                replacements: []
+            )
         }
         let bytes = SharedSecret(try original.text.document.editor.replacing(replacements))
         let sha256 = bytes.withBytes { VaultCrypto.sha256($0) }
-        let rendering = FileRendering(bytes: bytes, sha256: sha256, refreshable: refreshable, notes: notes)
+        let rendering = FileRendering(
+            bytes: bytes,
+            sha256: sha256,
+            refreshable: refreshable,
+            notes: notes,
+            replacements: replacements
+        )
         try rendering.check(original, entries, now)
         return rendering
     }
@@ -173,11 +187,16 @@ struct KeptFile {
         )
     }
 
-    /// Whether these bytes are what is left of it when the grants at these pointers are taken out.
-    func isWhatIsLeft(_ bytes: SharedSecret, without pointers: Set<String>) -> Bool {
+    /// What leaves the file with the grants at these pointers.
+    func members(of pointers: Set<String>) -> [JSONValue] {
         let grants = text.contents.grants.filter { pointers.contains($0.value.pointer) }
         let members = grants.flatMap { $0.members + ($0.secrets + $0.copies).map(\.value) }.filter { $0.parent != nil }
-        guard let left = try? text.document.editor.removing(TokenRemoval.outermost(members)) else { return false }
+        return TokenRemoval.outermost(members)
+    }
+
+    /// Whether these bytes are what is left of it when the grants at these pointers are taken out.
+    func isWhatIsLeft(_ bytes: SharedSecret, without pointers: Set<String>) -> Bool {
+        guard let left = try? text.document.editor.removing(members(of: pointers)) else { return false }
         return bytes.withSecret { $0.equals(left) }
     }
 }

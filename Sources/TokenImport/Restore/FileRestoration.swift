@@ -155,6 +155,8 @@ struct Standing {
     let outcome: FileRestoration.Outcome
     /// What a replaced file holds; `nil` where there is none.
     let replaced: SharedSecret?
+    /// What is put into the file as it is, which is neither replaced nor compared as a whole.
+    var returned: [JSONValue]?
 
     /// - Throws: `.unsafe` for anything that is not ours to replace.
     static func of(
@@ -167,6 +169,8 @@ struct Standing {
         guard try withFiles({ () throws(FileError) in try FileStatus.of(path) }) != nil else {
             return Standing(outcome: .written, replaced: nil)
         }
+        let editor = original.text.document.editor as? any InPlaceEditor
+        if editor != nil { try SQLiteFile.requireSettled(path) }
         let file = try TokenFile.read(path)
         if file.sha256 == rendering.sha256 { return Standing(outcome: .present, replaced: nil) }
         let text = try? KeptFile(file.bytes, sha256: file.sha256, at: path, format: original.format, now: now).text
@@ -176,14 +180,26 @@ struct Standing {
         if mine.isSubset(of: present), entries.values.allSatisfy({ !$0.summary.state.isVaultOwned }) {
             return Standing(outcome: .owned, replaced: nil)
         }
+        if let editor {
+            let members = original.members(of: mine)
+            switch try? editor.standing(of: members, with: rendering.replacements, in: file.bytes) {
+            case .present?: return Standing(outcome: .present, replaced: nil)
+            case .open?: return Standing(outcome: .written, replaced: nil, returned: members)
+            case .foreign?, nil: throw foreign(path)
+            }
+        }
         guard original.isWhatIsLeft(file.bytes, without: mine.subtracting(present)) else {
-            throw VaultError(
-                .unsafe,
-                "\(printable(path)) exists and holds something else than what was left of it; nothing was changed",
-                hint: "log in with the program that owns it, or move it away and run this again"
-            )
+            throw foreign(path)
         }
         return Standing(outcome: .written, replaced: file.bytes)
+    }
+
+    private static func foreign(_ path: String) -> VaultError {
+        VaultError(
+            .unsafe,
+            "\(printable(path)) exists and holds something else than what was left of it; nothing was changed",
+            hint: "log in with the program that owns it, or move it away and run this again"
+        )
     }
 }
 
@@ -194,7 +210,7 @@ private struct FileWriting {
 
     func write(_ rendering: FileRendering, over standing: Standing) throws(VaultError) {
         let file = TokenPath(original.path)
-        if standing.replaced == nil {
+        if standing.replaced == nil, standing.returned == nil {
             try withFiles { () throws(FileError) in try Self.makeParent(file.ancestor(1)) }
         }
         let facts = original.text.format.facts
@@ -206,6 +222,9 @@ private struct FileWriting {
 
     private func put(_ rendering: FileRendering, _ standing: Standing) throws(VaultError) {
         let path = original.path
+        if let members = standing.returned, let editor = original.text.document.editor as? any InPlaceEditor {
+            return try editor.putBack(members, with: rendering.replacements, into: try TokenFile.read(path))
+        }
         guard let replaced = standing.replaced else {
             return try withFiles { () throws(FileError) in
                 try rendering.bytes.withBytes { (bytes) throws(FileError) in

@@ -93,6 +93,27 @@ protocol InPlaceEditor: SourceEditor {
     /// - Parameter file: The file as it is now; this editor is that of the bytes that were sealed.
     /// - Throws: `.temporary` where the owner holds a lock or has put something else in their place.
     func putBack(_ members: [JSONValue], with values: [Replacement], into file: TokenFile) throws(VaultError)
+
+    /// What the file, as it is now, says where these members were.
+    ///
+    /// What else it says is its owner's business: an edit in place changes nothing of it.
+    ///
+    /// - Parameter bytes: Those of the file as it is now; this editor is that of the bytes that were sealed.
+    func standing(
+        of members: [JSONValue],
+        with values: [Replacement],
+        in bytes: SharedSecret
+    ) throws(VaultError) -> InPlaceStanding
+}
+
+/// What stands in a file where members are to be put back.
+enum InPlaceStanding {
+    /// All that would be put there.
+    case present
+    /// Nothing, or what was sealed.
+    case open
+    /// Something else in the place of one of them.
+    case foreign
 }
 
 /// What comes into the place of a value: a scalar of the same type.

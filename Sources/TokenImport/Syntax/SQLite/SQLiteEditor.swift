@@ -44,21 +44,53 @@ struct SQLiteEditor: InPlaceEditor {
 
     func putBack(_ members: [JSONValue], with values: [Replacement], into file: TokenFile) throws(VaultError) {
         let changes = try SQLiteChange.grouped(removed: [], replaced: values, touched: members)
+        let meant = try written(changes)
         try withExclusiveLock(on: file) { (connection) throws(VaultError) in
             try bytes.withBytes { (bytes) throws(VaultError) in
                 let original = try SQLiteConnection(bytes, writable: false, subject: subject)
                 let current = try SQLiteView.document(of: connection)
                 for change in changes {
-                    if let row = current.root[change.table]?[change.row.name] {
-                        // Somebody has logged in again meanwhile, and theirs is newer than what was sealed.
-                        guard row.says(whatIsSaidBy: change.row) else { throw Self.changed(subject) }
-                    } else {
+                    switch Self.standing(of: change, in: current, meant) {
+                    case .present: continue
+                    // Somebody has logged in again meanwhile, and theirs is newer than what was sealed.
+                    case .foreign: throw Self.changed(subject)
+                    case .open: break
+                    }
+                    if current.root[change.table]?[change.row.name] == nil {
                         try change.insert(from: original, into: connection)
                     }
                     try change.apply(to: connection)
                 }
             }
         }
+    }
+
+    func standing(
+        of members: [JSONValue],
+        with values: [Replacement],
+        in bytes: SharedSecret
+    ) throws(VaultError) -> InPlaceStanding {
+        let changes = try SQLiteChange.grouped(removed: [], replaced: values, touched: members)
+        let meant = try written(changes)
+        let current = try SQLiteView.document(bytes, subject: subject)
+        let all = changes.map { Self.standing(of: $0, in: current, meant) }
+        if all.contains(.foreign) { return .foreign }
+        return all.contains(.open) ? .open : .present
+    }
+
+    private static func standing(
+        of change: SQLiteChange,
+        in current: JSONDocument,
+        _ meant: JSONDocument
+    ) -> InPlaceStanding {
+        guard let row = current.root[change.table]?[change.row.name] else { return .open }
+        if let new = meant.root[change.table]?[change.row.name], row.says(whatIsSaidBy: new) { return .present }
+        return row.says(whatIsSaidBy: change.row) ? .open : .foreign
+    }
+
+    /// What the sealed bytes say with these changes.
+    private func written(_ changes: [SQLiteChange]) throws(VaultError) -> JSONDocument {
+        try SQLiteView.document(SharedSecret(try edited(changes)), subject: subject)
     }
 
     /// Runs `body` in a transaction that nobody else can read or write beside, on the file that was read.
