@@ -133,6 +133,8 @@ extension LocalBroker: VaultBroker {
         let keyring = Self.keyring(for: summary)
         _ = try await ImportPlan.reread(summary, into: vault, now: now, evenExpired: true, keyring: keyring)
         let current = try await vault.summary(of: summary.name)
+        let copy = try await SourceFile.foreignCopy(of: current, in: vault, now: now, keyring: keyring)
+        if let copy, !takingOut { return .stillThere(path: copy) }
         guard let source = current.source,
             try await SourceFile.stillHolds(current, in: vault, now: now, keyring: keyring)
         else { return .gone(generation: current.generation) }
@@ -153,9 +155,9 @@ extension LocalBroker: VaultBroker {
 }
 
 extension LocalBroker {
-    /// The keyring, for an entry that came from there and no other.
+    /// The keyring, for an entry whose grant is or was there, and no other.
     fileprivate nonisolated static func keyring(for entry: EntrySummary) -> (any ForeignKeyring)? {
-        SourceFile.isForeignItem(entry) ? KeyringClient() : nil
+        SourceFile.needsKeyring(entry) ? KeyringClient() : nil
     }
 }
 

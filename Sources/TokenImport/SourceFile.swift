@@ -25,14 +25,38 @@ public enum SourceFile {
         entry.source.map { ForeignItem(path: $0.path) != nil } ?? false
     }
 
-    /// Takes the grant out of the file and ends the hold.
+    /// Whether a keyring is needed to look for the entry's grant.
+    public static func needsKeyring(_ entry: EntrySummary) -> Bool {
+        isForeignItem(entry) || entry.copies.contains { ForeignItem(path: $0.path) != nil }
+    }
+
+    /// Where else an import found the entry's refresh token, and where it still is.
+    ///
+    /// - Returns: An item of another program in the keyring, which is never changed; `nil` where there is none.
+    /// - Throws: `.unsafe` for a file, which must lose the token before the vault may refresh it.
+    public static func foreignCopy(
+        of entry: EntrySummary,
+        in vault: Vault,
+        now: Timestamp,
+        keyring: (any ForeignKeyring)?
+    ) async throws(VaultError) -> String? {
+        let lookup = CopyLookup(options: ImportOptions(), keyring: keyring, now: now)
+        let holders = try await lookup.holders(of: entry.name, in: vault)
+        if let file = holders.first(where: { ForeignItem(path: $0.path) == nil }) {
+            throw VaultError.isAlso(in: file, entry.name)
+        }
+        return holders.first?.path
+    }
+
+    /// Takes the grant out of the file and ends the hold; whoever calls it has seen to the copies.
     ///
     /// - Throws: Why it could not be taken out; then the file is as it was, and the entry is held still.
     public static func remove(_ entry: EntrySummary, from vault: Vault, now: Timestamp) async throws(VaultError) {
         if let source = entry.source {
             try ForeignItem.refuseRemoval(from: source.path, of: Formats.named(source.format).facts)
         }
-        guard let plan = try await plan(for: entry, vault, remove: true, now: now, nil) else { return }
+        guard var plan = try await plan(for: entry, vault, remove: true, now: now, nil) else { return }
+        plan.mindsCopies = false
         let report = await plan.execute(into: vault, now: now)
         if let failure = plan.failures.first ?? report.failures.first { throw failure.error }
         guard report.outcomes.contains(where: { $0.removal != .kept }) else {

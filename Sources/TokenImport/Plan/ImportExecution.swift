@@ -19,6 +19,9 @@ extension ImportPlan {
         progress: @Sendable (ImportProgress) -> Void = { _ in }
     ) async -> ImportReport {
         var report = ImportReport(failures: failures)
+        // Before any file loses a token: an entry must not come off its hold with a copy that nobody remembers.
+        report.failures += await recordCopies(in: vault)
+        let copies = copies
         var groups: [(path: String, items: [ImportItem])] = []
         var places: [String: Int] = [:]
         for item in items {
@@ -33,6 +36,7 @@ extension ImportPlan {
         groups =
             groups.filter { !$0.items.allSatisfy(\.makesNoEntry) }
             + groups.filter { $0.items.allSatisfy(\.makesNoEntry) }
+        let lookup = CopyLookup(options: options, keyring: keyring, now: now)
         let keyring = await ForeignItems.needed(for: groups.map(\.path), on: options.machine, from: keyring)
         var owners = FileOwners(items)
         for (index, group) in groups.enumerated() {
@@ -42,7 +46,9 @@ extension ImportPlan {
                 items: group.items,
                 now: now,
                 keyring: keyring,
-                owners: owners
+                owners: owners,
+                copies: copies,
+                lookup: mindsCopies ? lookup : nil
             )
             do throws(VaultError) { try await execution.run(vault) } catch { execution.fail(error) }
             owners = execution.owners
@@ -67,11 +73,11 @@ private struct FileOwners {
         for item in items where led.contains(item.name) { places[item.name, default: 0] += 1 }
     }
 
-    /// Notes that a place has lost its token, and says whether it was the last.
-    mutating func lose(_ name: EntryName) -> Bool {
-        guard let count = places[name] else { return false }
+    /// Notes that a place has lost its token, and says how many are left; `nil` where the entry's own is elsewhere.
+    mutating func lose(_ name: EntryName) -> Int? {
+        guard let count = places[name] else { return nil }
         places[name] = count - 1
-        return count == 1
+        return count - 1
     }
 }
 
@@ -82,10 +88,23 @@ private struct FileExecution {
     let now: Timestamp
     let keyring: ForeignItems
     var owners: FileOwners
+    let copies: [EntryName: [CopyPlace]]
+    /// `nil` where somebody has seen to the copies.
+    let lookup: CopyLookup?
     var outcomes: [ImportOutcome] = []
     var failures: [ImportFailure] = []
 
-    init(options: ImportOptions, items: [ImportItem], now: Timestamp, keyring: ForeignItems, owners: FileOwners) {
+    init(
+        options: ImportOptions,
+        items: [ImportItem],
+        now: Timestamp,
+        keyring: ForeignItems,
+        owners: FileOwners,
+        copies: [EntryName: [CopyPlace]],
+        lookup: CopyLookup?
+    ) {
+        self.copies = copies
+        self.lookup = lookup
         self.options = options
         self.keyring = keyring
         self.items = items
@@ -231,6 +250,7 @@ private struct FileExecution {
             summary.name = item.name
             summary.state = state
             summary.holds = secrets.value.fields
+            summary.copies = copies[item.name] ?? []
             _ = try await vault.insert(summary, secrets.value)
             result = .imported
         } else if item.action == .update {
@@ -302,12 +322,32 @@ private struct FileExecution {
         let done = outcomes.indices.filter { verified.contains(outcomes[$0].item.pointer) }
         for index in done { outcomes[index].removal = removal }
         for index in done {
-            let isLast = owners.lose(outcomes[index].item.name)
-            guard isLast, outcomes[index].state == .held(.secondOwner) else { continue }
-            let changed = try await vault.update(outcomes[index].item.name) { (summary, _) throws(VaultError) in
-                if summary.state == .held(.secondOwner) { summary.state = .active }
+            let name = outcomes[index].item.name
+            let left = owners.lose(name)
+            guard left ?? 0 == 0, outcomes[index].state == .held(.secondOwner) else { continue }
+            guard try await isFree(name, hasOwnFile: left == nil, vault) else { continue }
+            let changed = try await vault.update(name) { (summary, _) throws(VaultError) in
+                guard summary.state == .held(.secondOwner) else { return }
+                summary.state = .active
+                summary.copies = []
             }
             outcomes[index].state = changed.state
         }
+    }
+
+    /// Whether no file is known any more that has the entry's refresh token; which one has it is a failure of that file.
+    private mutating func isFree(
+        _ name: EntryName,
+        hasOwnFile: Bool,
+        _ vault: some ImportDestination
+    ) async throws(VaultError) -> Bool {
+        if let lookup, let copy = try await lookup.holders(of: name, in: vault).first {
+            failures.append(ImportFailure(path: copy.path, error: .isAlso(in: copy, name)))
+            return false
+        }
+        guard hasOwnFile else { return true }
+        // The last of its copies is gone. Its own file may be as well, or may be what it is held for.
+        guard let lookup else { return false }
+        return try await !lookup.ownFileHolds(name, in: vault)
     }
 }

@@ -117,6 +117,8 @@ public struct ImportPlan: Sendable {
     public let options: ImportOptions
     /// Where items of other programs are looked up again when it is carried out.
     var keyring: (any ForeignKeyring)?
+    /// Whether a hold stays as long as a known copy has the refresh token.
+    var mindsCopies = true
 
     init(options: ImportOptions) { self.options = options }
 

@@ -1,5 +1,6 @@
 internal import ArgumentParser
 internal import TokenBroker
+internal import TokenImport
 internal import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
@@ -83,7 +84,9 @@ struct ShowCommand: AsyncParsableCommand {
         func label(_ text: String) -> String { text + String(repeating: " ", count: width - text.count) + "  " }
         try Output.print(facts.compactMap { name, value in value.map { label(name) + $0 } })
         try Output.print(
-            entry.metadata.sorted { $0.key < $1.key }.map { label($0.key.prefix(width).description) + $0.value }
+            entry.metadata.filter { $0.key != EntrySummary.copiesKey }.sorted { $0.key < $1.key }.map {
+                label($0.key.prefix(width).description) + $0.value
+            } + entry.copyPaths.map { label("also found in") + $0 }
         )
         for (field, word) in zip(EntrySecrets.Field.allCases, labels) where entry.holds.contains(field) {
             if let secret = secrets.first(where: { $0.0 == field })?.1 {
