@@ -339,4 +339,145 @@ struct RunCommandTests {
         // Codex wants an id token, and nobody can make one up.
         fail(try run("codex", "true", "--name", "t"), 125, "(exit 4 of vault)")
     }
+
+    // MARK: What must not come back
+
+    /// The names in the tool's real directory.
+    private func left(in directory: String = "home/.codex") throws -> [String] {
+        let path = home.path(directory)
+        guard FileManager.default.fileExists(atPath: path) else { return [] }
+        return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+    }
+
+    private func names() throws -> [String] {
+        try home.vault("list", "--json").object().objects("entries").compactMap { $0.text("name") }.sorted()
+    }
+
+    @Test func copiesOfTheFileGoToNoDisk() throws {
+        _ = try codex()
+        let line = """
+            cd "$CODEX_HOME" && cp auth.json auth.json.tmp && cp auth.json auth.json.bak && cp auth.json auth.json~ && \
+            mkdir saved && cp auth.json saved/mine.json && : >auth.json.1.2.tmp && echo x >version.json
+            """
+        try succeed(run("codex", line))
+        #expect(try left() == ["saved", "version.json"] && left(in: "home/.codex/saved").isEmpty)
+        #expect(try names() == ["oauth:codex"] && state("codex") == "active" && directories().isEmpty)
+    }
+
+    @Test func theStateBeforeARotationIsNoGrant() throws {
+        _ = try codex()
+        try succeed(run("codex", "sed -i.bak 's/rt-EXAMPLE/rt-ROTATED/' \"$CODEX_HOME/auth.json\""))
+        #expect(try left().isEmpty && directories().isEmpty)
+        #expect(try names() == ["oauth:codex"] && secret("codex", "refresh_token") == "rt-ROTATED")
+    }
+
+    @Test func aNewerTokenInALeftoverIsTakenIn() throws {
+        _ = try codex()
+        let line = """
+            cd "$CODEX_HOME" && sed 's/rt-EXAMPLE/rt-NEWER/; s/"last_refresh": "20../"last_refresh": "2037/' \
+            auth.json >auth.json.tmp && ! cmp -s auth.json auth.json.tmp
+            """
+        try succeed(run("codex", line))
+        #expect(try left().isEmpty && directories().isEmpty)
+        #expect(try names() == ["oauth:codex"] && secret("codex", "refresh_token") == "rt-NEWER")
+        #expect(try state("codex") == "active")
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text.contains("rt-NEWER"))
+    }
+
+    @Test func aTokenOfUnknownAgeBecomesAnEntry() throws {
+        let (_, file) = try codex()
+        let outcome = try succeed(
+            run("codex", "cd \"$CODEX_HOME\" && sed 's/rt-EXAMPLE/rt-OTHER/' auth.json >auth.json.tmp")
+        )
+        #expect(outcome.notes.contains("oauth:codex-2 is new"), "\(outcome.notes)")
+        #expect(try left().isEmpty && directories().isEmpty)
+        #expect(
+            try secret("codex", "refresh_token") == "rt-EXAMPLE" && secret("codex-2", "refresh_token") == "rt-OTHER"
+        )
+        let shown = try home.vault("show", "codex-2", "--json").object()
+        #expect((shown["source"] as? [String: Any])?.text("path") == file)
+    }
+
+    @Test func whatCannotBeReadStaysInMemory() throws {
+        _ = try codex()
+        let line = """
+            cd "$CODEX_HOME" && pwd && echo x >version.json && head -c 150 auth.json >auth.json.tmp && \
+            (echo "sent:"; cat auth.json) >debug.log && echo '{"text": "what is an access_token?"}' >talk.json
+            """
+        let outcome = try succeed(run("codex", line))
+        let private_ = outcome.text.trimmingCharacters(in: .newlines)
+        #expect(try left() == ["talk.json", "version.json"])
+        #expect(try state("codex") == "active" && names() == ["oauth:codex"])
+        for name in ["auth.json.tmp", "debug.log"] {
+            #expect(outcome.notes.contains("\(private_)/\(name)"), "\(outcome.notes)")
+            #expect(FileManager.default.fileExists(atPath: "\(private_)/\(name)"))
+        }
+        // It is in nobody's way, and what went to its place does not go there twice.
+        let next = try succeed(run("codex", "true"))
+        #expect(next.notes.contains("\(private_)/debug.log"), "\(next.notes)")
+        #expect(try left() == ["talk.json", "version.json"] && directories().count == 1)
+        #expect(try home.vault("doctor").text.contains("\(private_)/auth.json.tmp"))
+        for name in ["auth.json.tmp", "debug.log"] {
+            try FileManager.default.removeItem(atPath: "\(private_)/\(name)")
+        }
+        #expect(try !home.vault("doctor").text.contains(private_) && directories().isEmpty)
+    }
+
+    @Test func theFileOfAnEntryThatWasRemovedGoesToNoDisk() throws {
+        _ = try codex()
+        let line = "'\(Sandbox.program)' remove codex --yes && sed -i s/rt-EXAMPLE/rt-LAST/ \"$CODEX_HOME/auth.json\""
+        let outcome = try succeed(run("codex", line))
+        #expect(outcome.notes.contains("vault remove codex gives them up"), "\(outcome.notes)")
+        #expect(try left().isEmpty && directories().isEmpty)
+        #expect(try names() == ["oauth:codex"] && secret("codex", "refresh_token") == "rt-LAST")
+        #expect(try state("codex") == "active")
+        #expect(try succeed(run("codex", "cat \"$CODEX_HOME/auth.json\"")).text.contains("rt-LAST"))
+    }
+
+    // MARK: What is in nobody's way
+
+    @Test(arguments: ["printf '{\"tok' >$F", "truncate -s 20M $F", "rm $F; ln -s /etc/hostname $F", "rm $F; mkfifo $F"])
+    func aRunThatCannotBeTakenBackHoldsItsOwnEntryAlone(spoil: String) throws {
+        _ = try codex()
+        _ = try take("gemini/oauth_creds.json", to: "home/.gemini/oauth_creds.json", "gemini")
+        let stuck = try run("codex", "F=\"$CODEX_HOME/auth.json\"; echo \"$F\"; \(spoil)")
+        let file = stuck.text.trimmingCharacters(in: .newlines)
+        let way = "put \(file) right, or remove it"
+        fail(stuck, 125, way)
+        let other = try succeed(run("gemini", "cat \"$GEMINI_CLI_HOME/.gemini/oauth_creds.json\""))
+        #expect(other.notes.contains(way), "\(other.notes)")
+        fail(try run("codex", "true"), 125, way)
+        let checked = try home.vault("doctor").text
+        #expect(checked.contains(way) && !checked.contains("in use"), "\(checked)")
+        #expect(try state("codex") == "held" && directories().count == 1)
+        unlink(file)
+        try succeed(home.vault("doctor"))
+        #expect(try state("codex") == "active" && directories().isEmpty && left().isEmpty)
+        #expect(try secret("codex", "refresh_token") == "rt-EXAMPLE")
+        try succeed(run("codex", "true"))
+    }
+
+    @Test(arguments: ["token codex", "run codex -- true", "doctor"])
+    func whatTheCommandLeftAtWorkKeepsItsFile(next: String) async throws {
+        _ = try codex()
+        for name in ["go", "done"] { mkfifo(home.path(name), 0o600) }
+        let tool = """
+            (read line <'\(home.path("go"))'; sed -i 's/rt-EXAMPLE/rt-LATE/' "$CODEX_HOME/auth.json"
+            echo >'\(home.path("done"))') >/dev/null 2>&1 & true
+            """
+        let outcome = try succeed(run("codex", tool))
+        #expect(outcome.notes.contains("a process still uses the file of codex"), "\(outcome.notes)")
+        #expect(try state("codex") == "held" && directories().count == 1)
+        #expect(try home.vault("doctor").text.contains("in use"))
+        try succeed(home.run(["/bin/sh", "-c", "echo >'\(home.path("go"))'; read line <'\(home.path("done"))'; :"]))
+        // It has written to the FIFO and ends; only then its lock is free.
+        try await eventually("the end of what was left") {
+            _ = try home.run([Sandbox.program] + next.split(separator: " ").map(String.init))
+            // A token that is good still is handed out as it is.
+            if next.hasPrefix("token") { _ = try home.vault("doctor") }
+            return try state("codex") == "active"
+        }
+        #expect(try secret("codex", "refresh_token") == "rt-LATE")
+        #expect(try directories().isEmpty && left().isEmpty)
+    }
 }

@@ -12,6 +12,8 @@ struct Overlay {
     let files: [String]
     /// Members that lead elsewhere, where neither directory has one of that name.
     var links: [(name: String, target: String)] = []
+    /// Files beside them that must not leave it either, relative to it.
+    var staying: Set<String> = []
 
     /// Makes it, without its own files.
     func make() throws(FileError) { try mirror("", files.map { $0.split(separator: "/")[...] }) }
@@ -57,8 +59,10 @@ struct Overlay {
             let mine = path + relative
             guard let status = try FileStatus.of(mine) else { continue }
             let inside = String(relative.dropFirst())
-            if files.contains(inside) || Self.isLock(name) { continue }
-            if status.kind == .directory, files.contains(where: { $0.hasPrefix(inside + "/") }) {
+            if files.contains(inside) || staying.contains(inside) || Self.isLock(name) { continue }
+            // The beginning of a write that never got to its first byte.
+            if status.size == 0, files.contains(Leftover.originalPath(of: inside)) { continue }
+            if status.kind == .directory, (files + staying).contains(where: { $0.hasPrefix(inside + "/") }) {
                 try giveBack(relative, start, run, &notes)
                 continue
             }
@@ -86,7 +90,7 @@ struct Overlay {
     }
 
     /// A lock is nothing to be kept: whoever held it has ended.
-    private static func isLock(_ name: String) -> Bool { name.hasSuffix(".lock") || name.hasSuffix(".lockfile") }
+    static func isLock(_ name: String) -> Bool { name.hasSuffix(".lock") || name.hasSuffix(".lockfile") }
 
     // MARK: Files
 
@@ -138,13 +142,17 @@ struct Overlay {
         }
     }
 
-    /// Removes a directory and what is in it, following no link.
-    static func remove(_ directory: String) {
+    /// Removes a directory and what is in it, following no link, but for some of its files.
+    static func remove(_ directory: String, sparing staying: Set<String> = []) {
         for name in members(of: directory) {
             let path = "\(directory)/\(name)"
             // What cannot be looked at cannot be removed either; rmdir fails then, and the next run tries again.
             guard let status = try? FileStatus.of(path) else { continue }
-            if status.kind == .directory { remove(path) } else { unlink(path) }
+            if status.kind == .directory {
+                remove(path, sparing: staying)
+            } else if !staying.contains(path) {
+                unlink(path)
+            }
         }
         rmdir(directory)
     }

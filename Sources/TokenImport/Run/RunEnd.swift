@@ -11,6 +11,7 @@ enum RunEnd {
     /// The caller has the directory to itself.
     static func finish(_ run: RunDirectory, in vault: Vault, now: Timestamp) async throws(VaultError) -> ToolRunEnd {
         var end = ToolRunEnd()
+        end.directory = run.path
         let listing: Listing = try await vault.list()
         let entries = listing.entries.filter { $0.toolRun?.directory == run.path }
         var files: [String: [EntrySummary]] = [:]
@@ -23,15 +24,18 @@ enum RunEnd {
                 try await take(path, entries, into: vault, now, &end)
             }
         }
+        let relative = Set(files.keys.map { String($0.dropFirst(run.home.utf8.count + 1)) })
+        var remains = RunRemains(run, vault, now, remembered: relative, entries)
+        if run.isReady { try await remains.settle(&end) }
         try await release(run, entries, files, vault, end)
-        end.names = (entries.map(\.name) + end.added).map(\.description).joined(separator: ", ")
-        let relative = files.keys.map { String($0.dropFirst(run.home.utf8.count + 1)) }
+        end.names = Set(entries.map(\.name) + end.added).sorted().map(\.description).joined(separator: ", ")
         if run.isReady {
-            let overlay = run.overlay(files: relative)
+            var overlay = run.overlay(files: Array(relative.union(run.files.map(\.path))))
+            overlay.staying = remains.staying
             let began = run.began
             end.notes += try withFiles { () throws(FileError) in try overlay.giveBack(since: began, name: run.name) }
         }
-        Overlay.remove(run.path)
+        run.remove(sparing: remains.staying)
         return end
     }
 
@@ -76,10 +80,13 @@ enum RunEnd {
     }
 
     private static func stays(_ path: String, _ error: VaultError) -> VaultError {
-        VaultError(
+        let file = printable(path)
+        return VaultError(
             error.code,
-            "what the command left in \(printable(path)) could not be taken back: \(error.message); it stays there",
-            hint: "the next vault run tries again",
+            "what the command left in \(file) could not be taken back: \(error.message); it stays there",
+            hint: error.code == .unavailable
+                ? "the next vault run tries again"
+                : "put \(file) right, or remove it: the vault has the tokens that it began with; then vault run again",
             underlying: error
         )
     }
@@ -96,7 +103,10 @@ enum RunEnd {
         for name in Set(entries.map(\.name) + end.added) {
             _ = try await vault.update(name) { (summary, _) throws(VaultError) in
                 let path = summary.source?.path ?? ""
-                guard let mark = summary.toolRun ?? files[path]?.first?.toolRun else { return }
+                guard let mark = summary.toolRun ?? files[path]?.first?.toolRun else {
+                    if path.hasPrefix(run.home + "/") { summary.source?.path = run.place(of: path) }
+                    return
+                }
                 summary.endToolRun(mark, at: run.path, isNew: new.contains(name))
             }
         }

@@ -41,6 +41,7 @@ public final class ToolRun: Sendable {
     ///   - tool: A format, or a command that goes with one.
     ///   - name: The entry, where several would do or it came from no file.
     ///   - runtimeDirectory: The value of `XDG_RUNTIME_DIR`.
+    ///   - report: Called with what became of other runs that were cut off.
     ///   - admit: Called with each entry before anything is written; what it throws ends the run.
     /// - Throws: `.usage` for an unknown tool or where a name is needed; `.notFound` where there is no entry or no kept
     ///   file; `.unsafe` where somebody else owns the grant, or the directory is not private or not in memory;
@@ -52,14 +53,27 @@ public final class ToolRun: Sendable {
         machine: Machine,
         runtimeDirectory: String?,
         now: Timestamp,
+        report: (ToolRunEnd) -> Void = { _ in },
         admit: (EntrySummary) async throws(VaultError) -> Void = { (_) throws(VaultError) in }
     ) async throws(VaultError) -> ToolRun {
         var isAdmitted = false
         let runtime = try RuntimeDirectory.forRuns(runtimeDirectory)
         for _ in 0..<100 {
-            _ = try await settleAll(of: vault, below: runtime, now: now)
-            let files = try await ToolFile.select(tool, name, in: vault, machine: machine, now: now)
+            let ends = try await settleAll(of: vault, below: runtime, now: now)
+            let files: [ToolFile]
+            do throws(VaultError) {
+                files = try await ToolFile.select(tool, name, in: vault, machine: machine, now: now)
+            } catch {
+                if !isAdmitted { ends.forEach(report) }
+                throw error
+            }
             let entries = files.flatMap(\.entries)
+            let wanted = Set(entries.compactMap { $0.toolRun?.directory })
+            // A run that cannot be ended concerns those who want its grants.
+            if !isAdmitted {
+                for end in ends where !wanted.contains(end.directory) || end.failure == nil { report(end) }
+            }
+            if let failure = ends.first(where: { wanted.contains($0.directory) })?.failure { throw failure }
             if !isAdmitted { for entry in entries { try await admit(entry) } }
             isAdmitted = true
             guard let mark = entries.compactMap(\.toolRun).first else {
@@ -126,6 +140,15 @@ public final class ToolRun: Sendable {
                 }
                 written.append((place, rendering.bytes))
             }
+            var tokens: [TokenFingerprint] = []
+            for lease in leases.all {
+                let copy = try EntryCopy(try await lease.read())
+                if let token = copy.secrets.fingerprint(.refreshToken) { tokens.append(token) }
+            }
+            try withFiles { [tokens] () throws(FileError) in
+                let given = files.map { RunDirectory.File(format: $0.kept.format, path: $0.relativePath) }
+                try run.remember(given, tokens)
+            }
             // From here on the command may be the owner: every entry is held, and durably so.
             try withFiles { () throws(FileError) in
                 for file in written {
@@ -182,6 +205,10 @@ public struct ToolRunEnd: Sendable {
     public internal(set) var notes: [String] = []
     /// All whose hold has ended, for a sentence.
     public internal(set) var names = ""
+    /// Why it could not be ended; nothing else is known of it then.
+    public internal(set) var failure: VaultError?
+    /// The private directory.
+    package internal(set) var directory = ""
 }
 
 /// How a run stands that an entry remembers.
@@ -210,13 +237,19 @@ extension ToolRun {
         return .settled(try await RunEnd.finish(run, in: vault, now: now))
     }
 
-    /// Ends all runs that were cut off and that an entry remembers.
-    package static func settleAll(of vault: Vault, now: Timestamp) async throws(VaultError) -> [ToolRunEnd] {
-        try await settleAll(of: vault, below: nil, now: now)
+    /// Ends all runs that were cut off, and clears away what no entry remembers.
+    ///
+    /// - Parameter runtimeDirectory: The value of `XDG_RUNTIME_DIR`.
+    package static func settleAll(
+        of vault: Vault,
+        runtimeDirectory: String?,
+        now: Timestamp
+    ) async throws(VaultError) -> [ToolRunEnd] {
+        // Where there is none that is fit for runs, none was made there.
+        try await settleAll(of: vault, below: try? RuntimeDirectory.forRuns(runtimeDirectory), now: now)
     }
 
-    /// The same, and clears away what nobody remembers.
-    @discardableResult
+    /// One that cannot be ended is among them, with the reason: it is no business of the others.
     static func settleAll(
         of vault: Vault,
         below runtime: String?,
@@ -227,16 +260,27 @@ extension ToolRun {
         var seen: Set<String> = []
         for entry in listing.entries {
             guard let mark = entry.toolRun, seen.insert(mark.directory).inserted else { continue }
-            if case .settled(let end) = try await settle(entry, in: vault, now: now) { ends.append(end) }
+            do throws(VaultError) {
+                if case .settled(let end) = try await settle(entry, in: vault, now: now) { ends.append(end) }
+            } catch { ends.append(failed(mark.directory, error)) }
         }
         guard let runtime else { return ends }
         for run in RunDirectory.all(below: runtime, of: vault.id) where !seen.contains(run.path) {
             // Whoever is just beginning there has it locked, and has no entry yet.
             guard let found = try? DirectoryLock.open(run.path, exclusive: true) else { continue }
             defer { withExtendedLifetime(found) {} }
-            _ = try? await RunEnd.finish(run, in: vault, now: now)
+            do throws(VaultError) { ends.append(try await RunEnd.finish(run, in: vault, now: now)) } catch {
+                ends.append(failed(run.path, error))
+            }
         }
         return ends
+    }
+
+    private static func failed(_ directory: String, _ error: VaultError) -> ToolRunEnd {
+        var end = ToolRunEnd()
+        end.directory = directory
+        end.failure = error
+        return end
     }
 
     /// Ends the hold of an entry whose private directory is gone: its refresh token may be spent, and the user says so.

@@ -23,10 +23,9 @@ enum Leftover {
 
     /// The same for a path; a path that is no leftover's stays as it is.
     static func originalPath(of path: String) -> String {
-        guard let slash = path.lastIndex(of: "/"),
-            let original = original(of: String(path[path.index(after: slash)...]))
-        else { return path }
-        return String(path[...slash]) + original
+        let start = path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex
+        guard let original = original(of: String(path[start...])) else { return path }
+        return String(path[..<start]) + original
     }
 
     /// Whether an editor names its swap files like that; its bytes are no copy of the file's.

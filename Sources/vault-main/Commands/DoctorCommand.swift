@@ -48,8 +48,19 @@ struct DoctorCommand: AsyncParsableCommand {
                 try await vault.discard(discard)
                 checks.add(.good("record", "\(discard) was deleted"))
             }
-            for end in try await ToolRun.settleAll(of: vault, now: Timestamp.systemNow) {
-                checks.add(.good("run", "a command of vault run was cut off; \(end.names) was taken back"))
+            var stuck: Set<String> = []
+            for end in try await ToolRun.settleAll(
+                of: vault,
+                runtimeDirectory: context.environment["XDG_RUNTIME_DIR"],
+                now: Timestamp.systemNow
+            ) {
+                if let failure = end.failure {
+                    stuck.insert(end.directory)
+                    checks.add(.warning("run", failure.message, failure.hint))
+                } else if !end.names.isEmpty {
+                    checks.add(.good("run", "a command of vault run was cut off; \(end.names) was taken back"))
+                }
+                for note in end.notes { checks.add(.warning("run", note, nil)) }
             }
             let listing = try await vault.verify()
             for fault in listing.faults {
@@ -64,7 +75,10 @@ struct DoctorCommand: AsyncParsableCommand {
             if listing.faults.isEmpty {
                 checks.add(.good("records", "\(listing.entries.count) entries, all of them open"))
             }
-            for entry in listing.entries { checks.add(entry) }
+            // What cannot be taken back has been said, and is in nobody's use.
+            for entry in listing.entries where entry.toolRun.map({ !stuck.contains($0.directory) }) ?? true {
+                checks.add(entry)
+            }
             let trail = try await vault.auditTrail { _ in false }
             checks.add(trail, isKept: vault.keepsAuditLog)
             for fault in vault.spillFaults(listing) { checks.add(.warning("spill", fault.message, fault.hint)) }

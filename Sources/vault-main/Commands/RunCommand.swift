@@ -48,13 +48,14 @@ struct RunCommand: AsyncParsableCommand {
                 in: vault,
                 machine: .current,
                 runtimeDirectory: context.environment["XDG_RUNTIME_DIR"],
-                now: Timestamp.systemNow
+                now: Timestamp.systemNow,
+                report: { report($0, "the tool of a command that was cut off", context) }
             ) { (entry) throws(VaultError) in try await context.writeOut(entry, of: vault) }
             let process = try run.withLockOfCommand { start(run, inherited, lock: $0) }
             let status = process > 0 ? vault_wait(process) : 0
             let end = try await run.end(in: vault, now: Timestamp.systemNow)
             if let end {
-                report(end, context)
+                report(end, tool, context)
             } else {
                 context.note(
                     "a process still uses the file of \(tool); its tokens stay with it, and are taken back by the next "
@@ -89,7 +90,10 @@ struct RunCommand: AsyncParsableCommand {
         return vault_start(&arguments, &variables, isOpen, Int32(isOpen.count))
     }
 
-    private func report(_ end: ToolRunEnd, _ context: Context) {
+    private func report(_ end: ToolRunEnd, _ tool: String, _ context: Context) {
+        if let failure = end.failure {
+            context.note(failure.message + (failure.hint.map { "; \($0)" } ?? ""))
+        }
         for name in end.updated where context.verbose { context.note("\(name) has the tokens that \(tool) got") }
         for name in end.added { context.note("\(name) is new: \(tool) got it") }
         for name in end.loggedOut {
