@@ -86,6 +86,43 @@ struct ImportTests {
         #expect(vault.text("app-2", .refreshToken) == "r2")
     }
 
+    /// An element of an array moves up when the one before it goes.
+    @Test func anotherServersGrantInTheSamePlaceIsAnotherEntry() async throws {
+        func server(_ name: String, _ token: String, _ expiry: Int) -> String {
+            """
+            {"serverName":"\(name)","token":{"accessToken":"a-\(token)","refreshToken":"\(token)","tokenType":"Bearer",
+            "expiresAt":\(expiry)},"clientId":"c","mcpServerUrl":"https://\(name).example/mcp"}
+            """
+        }
+        let name = ".gemini/mcp-oauth-tokens.json"
+        let file = try directory.write(
+            name,
+            "[\(server("one", "r1", 1_893_456_000_000)),\(server("two", "r2", 1_893_456_000_000))]"
+        )
+        try await run([file])
+        try directory.write(name, "[\(server("two", "r2n", 1_893_460_000_000))]")
+        try await run([file])
+        let entries = vault.names.map { ($0, vault.text($0, .refreshToken) ?? "") }
+        #expect(entries.contains { $0.1 == "r1" }, "\(entries)")
+        for (entry, token) in entries where token == "r2n" {
+            #expect(vault.summary(entry)?.resource == "https://two.example/mcp")
+        }
+        #expect(entries.contains { $0.1 == "r2n" }, "\(entries)")
+    }
+
+    @Test func whatStandsNextInAPlaceTakesNoKeyAway() async throws {
+        let file = try directory.write(
+            ".terraform.d/credentials.tfrc.json",
+            #"{"credentials":{"h.example":{"token":"t1"}}}"#
+        )
+        try await run([file]) { $0.remove = true }
+        let first = vault.names
+        try directory.write(".terraform.d/credentials.tfrc.json", #"{"credentials":{"h.example":{"token":"t2"}}}"#)
+        try await run([file])
+        #expect(first.contains { vault.text($0, .secret) == "t1" })
+        #expect(vault.names.contains { vault.text($0, .secret) == "t2" })
+    }
+
     @Test func importingAgainChangesNothing() async throws {
         let file = try directory.copy("claude/.credentials.json")
         try await run([file])

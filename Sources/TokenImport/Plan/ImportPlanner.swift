@@ -326,7 +326,8 @@ struct ImportPlanner {
     ) async throws(VaultError) -> EntrySummary? {
         let known = bySource[Self.place(item.path, item.pointer)] ?? []
         guard !known.isEmpty else { return nil }
-        if let same = known.first(where: { $0.source?.sha256 == item.sha256 }) { return same }
+        let seen = known.first { $0.source?.sha256 == item.sha256 && !$0.isAnother(than: grant.summary) }
+        if let seen { return seen }
         let prints = try key.secrets(of: grant)
         for entry in known {
             let same = try await vault.withEntry(entry.name) { [key] (_, secrets) throws(VaultError) in
@@ -337,7 +338,7 @@ struct ImportPlanner {
         if let entry = known.first(where: { $0.mayBecome(grant.summary) }) { return entry }
         // What is no newer is taken for an older state of what the vault refreshes, whose refresh token is spent.
         return known.first { entry in
-            !entry.isOfAnotherAccount(than: grant.summary) && Self.objection(to: grant.summary, over: entry) != nil
+            !entry.isAnother(than: grant.summary) && Self.objection(to: grant.summary, over: entry) != nil
         }
     }
 

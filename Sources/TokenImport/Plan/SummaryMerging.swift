@@ -26,17 +26,23 @@ extension EntrySummary {
 
     /// Whether what a file holds now can be a later state of this grant, as opposed to another one in its place.
     ///
-    /// Not of another account. And where no account is known: what comes to stand where the vault took a grant away is
-    /// a new login's, and who logged in there nobody knows. While the file's owner refreshes, it is what became of it.
+    /// Not of another account, client or server. And where no account is known: what comes to stand where the vault took
+    /// a grant away is a new login's, and who logged in there nobody knows. While the file's owner refreshes, it is what
+    /// became of it. A file that was made for a command says of the account what its tool says, and not what a login said.
     func mayBecome(_ other: EntrySummary) -> Bool {
-        if account != nil, other.account != nil { return !isOfAnotherAccount(than: other) }
-        return !state.isVaultOwned || !holds.contains(.refreshToken)
+        if toolRun?.isMade == true { return true }
+        if isAnother(than: other) { return false }
+        return account != nil && other.account != nil || !state.isVaultOwned
     }
 
-    /// Whether both accounts are known, and differ.
-    func isOfAnotherAccount(than other: EntrySummary) -> Bool {
-        if let mine = account, let theirs = other.account { return mine != theirs }
-        return false
+    /// Whether something is known of both that differs and that no refresh changes.
+    func isAnother(than other: EntrySummary) -> Bool {
+        func differ(_ mine: String?, _ theirs: String?) -> Bool {
+            if let mine, let theirs { mine != theirs } else { false }
+        }
+        // An element of an array is known by its index alone, and moves up when one before it goes.
+        return differ(account, other.account) || differ(clientID, other.clientID) || differ(resource, other.resource)
+            || differ(metadata["serverName"], other.metadata["serverName"])
     }
 
     /// Takes over what a newer reading of the same grant says, and keeps what makes the entry the one it is.

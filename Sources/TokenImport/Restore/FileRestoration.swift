@@ -90,7 +90,8 @@ public struct FileRestoration: Sendable {
         do throws(VaultError) {
             try FileWriting(original: original, machine: machine).write(rendering, over: standing)
         } catch {
-            // Nobody else has the grants, and nobody has seen the hold.
+            // The hold ends where nobody else has the grants: an error can come after the file is there.
+            guard standing.isAsItWas(original.path) else { throw error }
             for lease in leases.all {
                 _ = try? await lease.update { (summary, _) throws(VaultError) in
                     guard let before = entries.values.first(where: { $0.summary.id == summary.id }) else { return }
@@ -157,6 +158,14 @@ struct Standing {
     let replaced: SharedSecret?
     /// What is put into the file as it is, which is neither replaced nor compared as a whole.
     var returned: [JSONValue]?
+
+    /// Whether the file is still what it was before it was to be written; a database is not compared.
+    func isAsItWas(_ path: String) -> Bool {
+        guard returned == nil else { return false }
+        guard let replaced else { return (try? FileStatus.of(path)) == .some(nil) }
+        guard let file = try? TokenFile.read(path) else { return false }
+        return file.bytes.withSecret { now in replaced.withSecret { now.equals($0) } }
+    }
 
     /// - Throws: `.unsafe` for anything that is not ours to replace.
     static func of(

@@ -103,7 +103,11 @@ struct ToolFile {
                 )
             }
             guard belongs(entry) else { return [try made(entry, facts, tool, machine, now)] }
-            wanted = wanted.filter { $0.source?.path == entry.source?.path }
+            // The named one, and the others of its file; of those that came from its very place at another time, none.
+            wanted = wanted.filter { other in
+                other.source?.path == entry.source?.path
+                    && (other.id == entry.id || other.source?.pointer != entry.source?.pointer)
+            }
         } else {
             // What its owner has is not the vault's to give.
             let own = wanted.filter { $0.state != .held(.secondOwner) || $0.toolRun != nil }
@@ -146,6 +150,16 @@ struct ToolFile {
     ) async throws(VaultError) -> [ToolFile] {
         var groups: [String: [EntrySummary]] = [:]
         for entry in entries { groups[entry.source?.path ?? "", default: []].append(entry) }
+        for entries in groups.values {
+            let places = Dictionary(grouping: entries) { $0.source?.pointer ?? "" }
+            guard let both = places.values.first(where: { $0.count > 1 }) else { continue }
+            throw VaultError(
+                .usage,
+                "\(both.map(\.name.description).sorted().joined(separator: " and ")) came from one place, where only one "
+                    + "can stand",
+                hint: "--name NAME says which"
+            )
+        }
         var files: [ToolFile] = []
         for (_, entries) in groups.sorted(by: { $0.key < $1.key }) {
             guard let source = entries.first?.source,

@@ -128,7 +128,13 @@ public final class ToolRun: Sendable {
                         let back = file.isMade ? "\(real)/\(file.relativePath)" : file.kept.path
                         let pointer = file.pointer(of: summary)
                         let sha256 = summary.source?.sha256 ?? rendering.sha256
-                        summary.toolRun = ToolRunMark(directory: run.path, place: back, deadBefore: dead)
+                        summary.toolRun = ToolRunMark(
+                            directory: run.path,
+                            place: back,
+                            isMade: file.isMade,
+                            origin: file.isMade ? summary.source : nil,
+                            deadBefore: dead
+                        )
                         summary.state = .held(.secondOwner)
                         summary.source = EntrySource(
                             path: place,
@@ -189,6 +195,10 @@ public final class ToolRun: Sendable {
     /// - Throws: Why not; then the directory stays, the entries are held, and the next run tries again.
     public func end(in vault: Vault, now: Timestamp) async throws(VaultError) -> ToolRunEnd? {
         guard lock.take(exclusive: true) else { return nil }
+        guard run.isReady else {
+            let first = try await vault.summary(of: names[0])
+            throw VaultError.runIsGone(first)
+        }
         return try await RunEnd.finish(run, in: vault, now: now)
     }
 }
@@ -296,10 +306,17 @@ extension EntrySummary {
     /// Whether a command has it still; one that was cut off has a directory that nobody uses.
     package var isRunUnderWay: Bool { toolRun.map { RunDirectory(path: $0.directory).exists } ?? false }
 
+    /// Whether a command had it whose private directory is gone: nobody knows what became of its refresh token.
+    package var isRunGone: Bool { toolRun != nil && !isRunUnderWay }
+
     /// As it is once no command has its grant any more.
     mutating func endToolRun(_ mark: ToolRunMark, at directory: String, isNew: Bool) {
+        let wasMade = toolRun?.isMade ?? false
         toolRun = nil
-        if let path = source?.path, path.hasPrefix(directory + "/") { source?.path = mark.place }
+        if let path = source?.path, path.hasPrefix(directory + "/") {
+            // What was made for the command is no place that the grant came from, unless the command made the entry.
+            if mark.isMade, !isNew || wasMade { source = mark.origin } else { source?.path = mark.place }
+        }
         guard state == .held(.secondOwner) || state == .active else { return }
         if let dead = mark.deadBefore, !isNew { state = .reauthorizationRequired(dead) } else { state = .active }
     }

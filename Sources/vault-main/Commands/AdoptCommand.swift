@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import TokenImport
 internal import VaultAPI
 
 struct AdoptCommand: AsyncParsableCommand {
@@ -17,8 +18,15 @@ struct AdoptCommand: AsyncParsableCommand {
         let context = try Context(global)
         let name = try EntryName(parsing: name)
         let broker = try await context.broker()
-        let state = try await broker.summary(of: name).state
+        let summary = try await broker.summary(of: name)
+        let state = summary.state
         switch state {
+        case .held(.secondOwner) where summary.isRunGone:
+            try context.confirm(
+                "The command that had \(name) is gone with its private directory: its refresh token may be spent, and "
+                    + "spending it again may end the grant. Use it all the same?",
+                confirmation
+            )
         case .held(.secondOwner), .active, .suspect, .reauthorizationRequired: break
         case .held(let reason):
             try context.confirm(

@@ -135,7 +135,7 @@ struct ImportCommand: AsyncParsableCommand {
                 code,
                 failure?.line ?? "some entries were left alone; the report says why",
                 hint: failure?.error.hint
-                    ?? (failure == nil ? "choose another name with --name, or vault remove NAME first" : nil),
+                    ?? (failure == nil ? "where the vault is newer, nothing is to be done; a taken name: --name" : nil),
                 underlying: failure?.error
             )
         }
