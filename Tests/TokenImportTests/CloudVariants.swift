@@ -328,7 +328,7 @@ private let clusterVariants: [CloudCase] = [
             "oauth:databricks-http___x.example client=databricks-cli held access_token=at refresh_token=rt "
                 + "at /tokens/http:~1~1x.example"
         ],
-        notes: ["--issuer"]
+        notes: ["--token-url https://HOST/oidc/v1/token"]
     ),
     CloudCase(
         "aws-sso",
@@ -371,6 +371,14 @@ private let clusterVariants: [CloudCase] = [
         #"{"refresh_token":"rt"}"#,
         ["oauth:kubelogin-bbbbbbbb held refresh_token=rt at "],
         notes: ["--client-id", "--token-url"]
+    ),
+    // An issuer is no token endpoint: nothing looks for one when it is time to refresh.
+    CloudCase(
+        "kubelogin",
+        String(repeating: "c", count: 64),
+        #"{"id_token":"eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2kuZXhhbXBsZSIsImF1ZCI6WyJhIiwiYiJdLCJzdWIiOiJzIn0.c2ln","refresh_token":"rt"}"#,
+        ["oauth:kubelogin-i.example account=s held refresh_token=rt id_token=eyJ at "],
+        notes: ["--token-url"]
     ),
     CloudCase(
         "kubelogin",

@@ -109,14 +109,13 @@ extension FoundGrant {
     }
 
     /// Says which of the things that a refresh needs neither the file nor the options say.
+    ///
+    /// An issuer is none of them: a refresh goes to a token endpoint, and looks for none.
     mutating func noteWhatARefreshLacks(_ context: ReadingContext) {
         guard token(.refreshToken) != nil else { return }
-        let options = context.options
-        var lacking: [String] = []
-        if summary.clientID == nil, options.clientID == nil { lacking.append("the client id (--client-id)") }
-        if summary.tokenEndpoint == nil, summary.issuer == nil, options.tokenURL == nil, options.issuer == nil {
-            lacking.append("the token endpoint (--token-url, or --issuer)")
-        }
+        var completed = self
+        context.options.complete(&completed)
+        let lacking = context.options.missing(for: completed)
         guard !lacking.isEmpty else { return }
         notes.append("to refresh it, \(lacking.joined(separator: " and ")) must be given: the file does not say")
     }

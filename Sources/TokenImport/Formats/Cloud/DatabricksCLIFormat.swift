@@ -44,8 +44,10 @@ struct DatabricksCLIFormat: TokenFileFormat {
                 grant.summary.metadata["host"] = host
             } else {
                 grant.summary.metadata["profile"] = entry.name
-                if grant.token(.refreshToken) != nil, context.options.issuer == nil {
-                    grant.notes.append("the file does not say its host; to refresh it, give --issuer https://HOST/oidc")
+                if grant.token(.refreshToken) != nil, context.options.tokenURL == nil {
+                    grant.notes.append(
+                        "the file does not say its host; to refresh it, give --token-url https://HOST/oidc/v1/token"
+                    )
                 }
             }
             try merged.add(grant, leads: host != nil)
