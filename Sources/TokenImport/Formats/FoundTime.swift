@@ -40,12 +40,21 @@ struct FoundTime {
 extension FoundGrant {
     /// Takes the expiry from a member that holds it in this form.
     ///
-    /// Absent, null, empty and 0 are unknown: no tool that writes one of them means 1970. A format in which one of them
-    /// means something else says so itself, afterwards.
+    /// Absent, null and empty are unknown, and so are 0 and Go's zero time where the format does not say that they mean
+    /// "never": no tool that writes one of them means 1970, or the year 1.
     ///
     /// - Throws: `.damaged` if it is of another type, or no year up to 9999.
-    mutating func expires(_ name: String, of container: JSONValue, as form: TimeForm) throws(VaultError) {
-        summary.expiry = try time(name, of: container, as: form, .expiry).map { .known($0) } ?? .unknown
+    mutating func expires(
+        _ name: String,
+        of container: JSONValue,
+        as form: TimeForm,
+        zero: Expiry = .unknown
+    ) throws(VaultError) {
+        if let instant = try time(name, of: container, as: form, .expiry) {
+            summary.expiry = .known(instant)
+        } else {
+            summary.expiry = try container.first(of: [name])?.isZeroTime(as: form) ?? false ? zero : .unknown
+        }
     }
 
     /// Takes the time of issue from a member that holds it in this form.
@@ -67,15 +76,28 @@ extension FoundGrant {
 }
 
 extension JSONValue {
-    /// The instant here; `nil` where the value is 0 or empty.
+    /// Whether this is what tools write where they have no time: 0, or Go's zero time.
+    ///
+    /// That is told by its text: calendars disagree about the year 1.
+    fileprivate func isZeroTime(as form: TimeForm) throws(VaultError) -> Bool {
+        switch form {
+        case .seconds, .milliseconds: kind == .number && DecimalTime.isZero(numberText)
+        case .quotedSeconds: try fact().map { $0.utf8.allSatisfy(isDigitOrPoint) && DecimalTime.isZero($0) } ?? false
+        case .rfc3339: try fact()?.hasPrefix("0001-01-01T00:00:00") ?? false
+        case .utc, .local: false
+        }
+    }
+
+    /// The instant here; `nil` where the value is empty, 0 or Go's zero time.
     func instant(as form: TimeForm) throws(VaultError) -> Timestamp? {
+        if try isZeroTime(as: form) { return nil }
         switch form {
         case .seconds, .milliseconds:
             guard kind == .number else { throw mismatch(expected: "a number") }
             return try instant(numberText, in: form == .seconds ? .seconds : .milliseconds)
         case .quotedSeconds:
             guard let text = try fact() else { return nil }
-            guard text.utf8.allSatisfy({ $0 >= 48 && $0 <= 57 || $0 == UInt8(ascii: ".") }) else {
+            guard text.utf8.allSatisfy(isDigitOrPoint) else {
                 throw VaultError(.damaged, "\(subject) is a text of \(text.utf8.count) bytes, expected a number")
             }
             return try instant(text, in: .seconds)
@@ -88,7 +110,6 @@ extension JSONValue {
     }
 
     private func instant(_ text: String, in unit: DecimalTime.Unit) throws(VaultError) -> Timestamp? {
-        if DecimalTime.isZero(text) { return nil }
         guard let instant = DecimalTime.instant(text, unit) else {
             throw VaultError(.damaged, "\(subject) is out of range: no time before the year 10000")
         }
@@ -102,3 +123,5 @@ extension JSONValue {
         VaultError(.damaged, "\(subject) is a text of \(text.utf8.count) bytes, expected a date and time with a zone")
     }
 }
+
+private func isDigitOrPoint(_ byte: UInt8) -> Bool { byte >= 48 && byte <= 57 || byte == UInt8(ascii: ".") }

@@ -12,13 +12,17 @@ struct GoogleADCFormat: TokenFileFormat {
         "delegates",
     ]
 
-    private static let fields = CloudFields(
-        refresh: "refresh_token",
-        clientSecret: "client_secret",
-        clientID: "client_id",
-        account: "account",
-        facts: ["quota_project_id", "universe_domain"],
-        rest: ["type"]
+    private static let layout = GrantLayout(
+        access: [],
+        idToken: [],
+        tokenType: [],
+        scopes: [],
+        account: ["account"],
+        clientID: ["client_id"],
+        clientSecret: ["client_secret"],
+        kept: ["quota_project_id", "universe_domain"],
+        assumedType: nil,
+        rest: ["type", "account"]
     )
 
     /// Why the types that are no user's grant are left where they are.
@@ -47,7 +51,9 @@ struct GoogleADCFormat: TokenFileFormat {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         let isImpersonated = try root.fact("type") == "impersonated_service_account"
         let value = isImpersonated ? root["source_credentials"] ?? root : root
-        guard var grant = try Self.fields.grant("google-adc", at: value, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(value, as: Self.layout, named: "google-adc", in: context) else {
+            return FileContents()
+        }
         grant.summary.applyGoogleADC()
         if isImpersonated {
             try grant.keep("quota_project_id", of: root)

@@ -5,19 +5,20 @@ internal import VaultCore
 /// What google-auth for Python writes (`Credentials.to_json()`), usually as `token.json` beside the program.
 struct GoogleAuthFormat: TokenFileFormat {
     let identifier = "google-auth"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "token",
-        refresh: "refresh_token",
-        clientSecret: "client_secret",
-        clientID: "client_id",
-        account: "account",
-        scopes: "scopes",
+    private static let layout = GrantLayout(
+        access: ["token"],
+        idToken: [],
+        tokenType: [],
+        scopes: ["scopes"],
         // The library writes UTC, in some versions and programs without saying so.
-        expiry: ("expiry", .utc),
-        facts: ["universe_domain"],
-        rest: ["token_uri", "rapt_token"]
+        expiry: [.init("expiry", .utc)],
+        account: ["account"],
+        clientID: ["client_id"],
+        clientSecret: ["client_secret"],
+        kept: ["universe_domain"],
+        rest: ["token_uri", "rapt_token", "account"]
     )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -29,11 +30,12 @@ struct GoogleAuthFormat: TokenFileFormat {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         let stem = context.path.stem
         let name = stem.hasPrefix("google") ? stem : "google-\(stem)"
-        guard var grant = try Self.fields.grant(name, at: root, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: name, in: context) else {
+            return FileContents()
+        }
         grant.applyGoogle(endpoint: try root.fact("token_uri"))
         // google-workspace-mcp names the file after the account.
         grant.summary.account = grant.summary.account ?? (stem.contains("@") ? stem : nil)
-        grant.summary.tokenType = "Bearer"
         grant.summary.clientAuthentication = grant.token(.clientSecret) == nil ? "none" : "client_secret_post"
         return FileContents(grants: [grant])
     }

@@ -12,10 +12,13 @@ struct GrantLayout: Sendable {
         let name: String
         /// `nil` where the tool has written several: then a text is RFC 3339 and a number's size tells its unit.
         let form: TimeForm?
+        /// What an expiry of 0, or of Go's zero time, means to the tool.
+        let zero: Expiry
 
-        init(_ name: String, _ form: TimeForm?) {
+        init(_ name: String, _ form: TimeForm?, zero: Expiry = .unknown) {
             self.name = name
             self.form = form
+            self.zero = zero
         }
     }
 
@@ -31,6 +34,8 @@ struct GrantLayout: Sendable {
     var clientSecret: [String] = []
     /// Facts that go with the entry.
     var kept: [String] = []
+    /// The type of token where no member tells it.
+    var assumedType: String? = "Bearer"
     /// What else describes the grant and leaves with it.
     var rest: [String] = []
     /// Whether the access token is a JWT whose own claim tells its expiry, where no member does.
@@ -65,6 +70,9 @@ struct GrantLayout: Sendable {
         access + refresh + idToken + tokenType + scopes + expiry.map(\.name) + issued.map(\.name) + clientID
             + clientSecret + kept + rest
     }
+
+    /// Members that are worth nothing once the secrets among them are gone.
+    var chaff: Set<String> { Set(names) }
 }
 
 extension FoundGrant {
@@ -92,7 +100,7 @@ extension FoundGrant {
         grant.add(.accessToken, access)
         grant.add(.refreshToken, refresh)
         grant.add(.idToken, idToken)
-        grant.summary.tokenType = try value.fact(of: layout.tokenType) ?? "Bearer"
+        grant.summary.tokenType = try value.fact(of: layout.tokenType) ?? layout.assumedType
         grant.summary.account = try value.fact(of: layout.account)
         for name in layout.scopes where grant.summary.scopes.isEmpty { grant.summary.scopes = try value.words(name) }
         try grant.takeTimes(of: value, layout)
@@ -113,7 +121,8 @@ extension FoundGrant {
 
     private mutating func takeTimes(of value: JSONValue, _ layout: GrantLayout) throws(VaultError) {
         if let time = layout.expiry.first(where: { value.first(of: [$0.name]) != nil }) {
-            try expires(time.name, of: value, as: time.form ?? value.form(ofTime: time.name))
+            let form = time.form ?? value.form(ofTime: time.name)
+            try expires(time.name, of: value, as: form, zero: time.zero)
         }
         if case .unknown = summary.expiry, layout.expiresByClaim {
             summary.expiry = JWTClaims(of: token(.accessToken))?.expiry.map { .known($0) } ?? .unknown
@@ -161,6 +170,18 @@ extension FoundGrant {
         }
     }
 
+    /// Says which of the things that a refresh needs neither the file nor the options say.
+    ///
+    /// An issuer is none of them: a refresh goes to a token endpoint, and looks for none.
+    mutating func noteWhatARefreshLacks(_ context: ReadingContext) {
+        guard token(.refreshToken) != nil else { return }
+        var completed = self
+        context.options.complete(&completed)
+        let lacking = context.options.missing(for: completed)
+        guard !lacking.isEmpty else { return }
+        notes.append("to refresh it, \(lacking.joined(separator: " and ")) must be given: the file does not say")
+    }
+
     /// Records a grant for an MCP server.
     ///
     /// RFC 8707: the grant is for this server. What a file names as its authorization server is only ever an issuer to
@@ -178,20 +199,23 @@ extension FoundGrant {
         copies.append((field, other))
     }
 
-    /// A key that is used as it is: an entry of its own.
+    /// A key that is used as it is, until somebody revokes it: an entry of its own.
     ///
-    /// - Parameter place: What leaves the file with it, where that is more than the key.
+    /// - Parameters:
+    ///   - place: What the grant's pointer names and what leaves the file with it, where that is more than the key.
+    ///   - member: What leaves the file with it, where that is more than what the pointer names.
     static func key(
         _ value: JSONValue,
         named name: String,
         provider: String?,
         at place: JSONValue? = nil,
+        taking member: JSONValue? = nil,
         in context: ReadingContext
     ) -> FoundGrant {
         var grant = FoundGrant(.nearest(.static, name), at: place ?? value, in: context)
         grant.summary.provider = provider
         grant.add(.secret, value)
-        grant.members = [place ?? value]
+        grant.members = [member ?? place ?? value]
         return grant
     }
 }
@@ -218,6 +242,9 @@ extension JSONValue {
         guard value.kind == .object else { throw value.mismatch(expected: "an object") }
         return value
     }
+
+    /// The number of a member, where it is one, as it is written.
+    func number(_ name: String) -> String? { hasNumber(name) ? self[name]?.numberText : nil }
 
     /// The member's name, where an entry can show it.
     var label: String? {

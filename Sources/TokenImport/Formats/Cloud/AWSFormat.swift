@@ -5,15 +5,18 @@ internal import VaultCore
 /// A token of AWS's single sign-on, in a file of its own below `~/.aws/sso/cache`.
 struct AWSFormat: TokenFileFormat {
     let identifier = "aws-sso"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "accessToken",
-        refresh: "refreshToken",
-        clientSecret: "clientSecret",
-        clientID: "clientId",
-        expiry: ("expiresAt", .rfc3339),
-        facts: ["startUrl", "region"],
+    private static let layout = GrantLayout(
+        access: ["accessToken"],
+        refresh: ["refreshToken"],
+        idToken: [],
+        tokenType: [],
+        scopes: [],
+        expiry: [.init("expiresAt", .rfc3339, zero: .never)],
+        clientID: ["clientId"],
+        clientSecret: ["clientSecret"],
+        kept: ["startUrl", "region"],
         rest: ["registrationExpiresAt"]
     )
 
@@ -30,9 +33,12 @@ struct AWSFormat: TokenFileFormat {
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         let start = try root.fact("startUrl")
         let name = start.flatMap { Endpoint.host(of: $0) } ?? String(context.path.stem.prefix(8))
-        guard var grant = try Self.fields.grant("aws-sso-\(name)", at: root, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: "aws-sso-\(name)", in: context) else {
+            return FileContents()
+        }
         grant.summary.provider = "aws"
-        grant.summary.tokenType = "Bearer"
+        // It is told by the call that renews it.
+        grant.summary.clientAuthentication = nil
         if let value = root["registrationExpiresAt"], value.kind != .null {
             grant.summary.clientSecretExpiresAt = try value.instant(as: .rfc3339)
         }

@@ -9,13 +9,16 @@ internal import VaultCore
 struct AzureLegacyFormat: TokenFileFormat {
     let identifier = "azure-legacy"
 
-    private static let user = CloudFields(
-        access: "accessToken",
-        refresh: "refreshToken",
-        clientID: "_clientId",
-        account: "userId",
-        tokenType: "tokenType",
-        facts: ["resource", "_authority", "oid"]
+    private static let user = GrantLayout(
+        access: ["accessToken"],
+        refresh: ["refreshToken"],
+        idToken: [],
+        tokenType: ["tokenType"],
+        scopes: [],
+        account: ["userId"],
+        clientID: ["_clientId"],
+        kept: ["resource", "_authority", "oid"],
+        assumedType: nil
     )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -54,8 +57,8 @@ struct AzureLegacyFormat: TokenFileFormat {
         let client = try entry.fact("client_id", "servicePrincipalId")
         guard let secret = try entry.token("client_secret", "accessToken", allowingSpaces: true) else { return nil }
         var grant = FoundGrant.key(
-            "azure-\(client ?? "principal")",
             secret,
+            named: "azure-\(client ?? "principal")",
             provider: "microsoft",
             taking: entry,
             in: context
@@ -70,12 +73,14 @@ struct AzureLegacyFormat: TokenFileFormat {
 
     private func user(_ entry: JSONValue, _ context: ReadingContext) throws(VaultError) -> FoundGrant? {
         let name = try entry.fact("userId") ?? "user"
-        guard var grant = try Self.user.grant("azure-\(name)", at: entry, in: context) else { return nil }
+        guard var grant = try FoundGrant.read(entry, as: Self.user, named: "azure-\(name)", in: context) else {
+            return nil
+        }
         // ADAL for Python wrote local time without saying so; the command that came before it, UTC.
         if let text = try entry.fact("expiresOn") {
             try grant.expires("expiresOn", of: entry, as: Timestamp(rfc3339: text) == nil ? .local : .rfc3339)
         }
-        if grant.token(.refreshToken) != nil { grant.summary.clientAuthentication = "none" }
+        grant.summary.clientAuthentication = grant.token(.refreshToken) == nil ? nil : "none"
         if let resource = try entry.fact("resource") {
             grant.summary.scopes = [resource + "/.default"]
         }

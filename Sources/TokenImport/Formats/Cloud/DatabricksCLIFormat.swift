@@ -8,11 +8,11 @@ struct DatabricksCLIFormat: TokenFileFormat {
     let identifier = "databricks-cli"
     let chaff: Set<String> = ["version"]
 
-    private static let fields = CloudFields(
-        access: "access_token",
-        refresh: "refresh_token",
-        tokenType: "token_type",
-        expiry: ("expiry", .rfc3339)
+    private static let layout = GrantLayout(
+        idToken: [],
+        scopes: [],
+        expiry: [.init("expiry", .rfc3339, zero: .never)],
+        assumedType: nil
     )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -34,7 +34,8 @@ struct DatabricksCLIFormat: TokenFileFormat {
         for entry in tokens.children {
             let host = Self.host(entry.name)
             let name = host.map { Endpoint.host(of: $0) ?? $0 } ?? entry.name
-            guard var grant = try Self.fields.grant("databricks-\(name)", at: entry, in: context) else { continue }
+            guard var grant = try FoundGrant.read(entry, as: Self.layout, named: "databricks-\(name)", in: context)
+            else { continue }
             grant.summary.apply(.databricks)
             grant.summary.clientAuthentication = "none"
             if let host {

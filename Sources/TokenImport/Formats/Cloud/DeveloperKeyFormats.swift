@@ -22,8 +22,8 @@ struct TerraformFormat: TokenFileFormat {
             guard host.kind == .object else { throw host.mismatch(expected: "an object") }
             guard let token = try host.token("token") else { continue }
             var grant = FoundGrant.key(
-                "terraform-\(host.name)",
                 token,
+                named: "terraform-\(host.name)",
                 provider: "terraform",
                 taking: host,
                 in: context
@@ -56,7 +56,7 @@ struct NetlifyFormat: TokenFileFormat {
             guard auth.kind == .object else { throw auth.mismatch(expected: "an object") }
             let account = try user.fact("email", "name", "id") ?? user.name
             if let token = try auth.token("token") {
-                var grant = FoundGrant.key("netlify-\(account)", token, provider: "netlify", in: context)
+                var grant = FoundGrant.key(token, named: "netlify-\(account)", provider: "netlify", in: context)
                 grant.summary.account = account
                 grant.summary.metadata["id"] = user.name
                 // Logging out has only ever forgotten who is logged in.
@@ -69,7 +69,7 @@ struct NetlifyFormat: TokenFileFormat {
                 continue
             }
             let login = try github.fact("user") ?? account
-            var grant = FoundGrant.key("netlify-github-\(login)", token, provider: "github", in: context)
+            var grant = FoundGrant.key(token, named: "netlify-github-\(login)", provider: "github", in: context)
             grant.members = [github]
             grant.summary.account = login
             try merged.add(grant)
@@ -98,7 +98,7 @@ struct DropboxFormat: TokenFileFormat {
             for kind in domain.children where Self.kinds.contains(kind.name) {
                 guard let token = try domain.token(kind.name) else { continue }
                 let place = domain.name.isEmpty ? kind.name : "\(domain.name)-\(kind.name)"
-                var grant = FoundGrant.key("dropbox-\(place)", token, provider: "dropbox", in: context)
+                var grant = FoundGrant.key(token, named: "dropbox-\(place)", provider: "dropbox", in: context)
                 grant.summary.metadata["access"] = kind.name
                 if !domain.name.isEmpty { grant.summary.metadata["domain"] = domain.name }
                 try merged.add(grant)
@@ -111,13 +111,16 @@ struct DropboxFormat: TokenFileFormat {
 /// The Vercel CLI's `auth.json`: in older versions a token alone, now one that is refreshed.
 struct VercelFormat: TokenFileFormat {
     let identifier = "vercel"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "token",
-        refresh: "refreshToken",
-        expiry: ("expiresAt", .seconds),
-        facts: ["userId"],
+    private static let layout = GrantLayout(
+        access: ["token"],
+        refresh: ["refreshToken"],
+        idToken: [],
+        tokenType: [],
+        scopes: [],
+        expiry: [.init("expiresAt", .seconds)],
+        kept: ["userId"],
         rest: ["// Note", "// Docs", "skipWrite"]
     )
 
@@ -129,16 +132,17 @@ struct VercelFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        guard var grant = try Self.fields.grant("vercel", at: root, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: "vercel", in: context) else {
+            return FileContents()
+        }
         if grant.token(.refreshToken) == nil, grant.summary.expiry == .unknown, let token = grant.token(.accessToken) {
-            var key = FoundGrant.key("vercel", token, provider: "vercel", in: context)
+            var key = FoundGrant.key(token, named: "vercel", provider: "vercel", in: context)
             key.members = grant.members
             key.summary.metadata = grant.summary.metadata
             return FileContents(grants: [key])
         }
         grant.summary.apply(.vercel)
         grant.summary.clientAuthentication = "none"
-        grant.summary.tokenType = "Bearer"
         return FileContents(grants: [grant])
     }
 }

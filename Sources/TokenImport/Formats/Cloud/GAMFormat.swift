@@ -5,16 +5,15 @@ internal import VaultCore
 /// GAM's `oauth2.txt`: what google-auth for Python writes, with an id token and what that says beside it.
 struct GAMFormat: TokenFileFormat {
     let identifier = "gam"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "token",
-        refresh: "refresh_token",
-        idToken: "id_token",
-        clientSecret: "client_secret",
-        clientID: "client_id",
-        scopes: "scopes",
-        expiry: ("token_expiry", .utc),
+    private static let layout = GrantLayout(
+        access: ["token"],
+        tokenType: [],
+        scopes: ["scopes"],
+        expiry: [.init("token_expiry", .utc)],
+        clientID: ["client_id"],
+        clientSecret: ["client_secret"],
         rest: ["token_uri", "decoded_id_token"]
     )
 
@@ -24,11 +23,12 @@ struct GAMFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        guard var grant = try Self.fields.grant("gam", at: root, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: "gam", in: context) else {
+            return FileContents()
+        }
         grant.applyGoogle(endpoint: try root.fact("token_uri"))
         let said = root["decoded_id_token"].flatMap { $0.kind == .object ? $0 : nil }
         grant.summary.account = try said?.fact("email") ?? JWTClaims(of: grant.token(.idToken))?.text("email")
-        grant.summary.tokenType = "Bearer"
         grant.summary.clientAuthentication = grant.token(.clientSecret) == nil ? "none" : "client_secret_post"
         return FileContents(grants: [grant])
     }

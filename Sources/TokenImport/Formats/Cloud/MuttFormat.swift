@@ -5,16 +5,18 @@ internal import VaultCore
 /// The token file of `mutt_oauth2.py` where it is not encrypted.
 struct MuttFormat: TokenFileFormat {
     let identifier = "mutt"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "access_token",
-        refresh: "refresh_token",
-        clientSecret: "client_secret",
-        clientID: "client_id",
-        account: "email",
-        expiry: ("access_token_expiration", .local),
-        facts: ["registration", "authflow"]
+    private static let layout = GrantLayout(
+        idToken: [],
+        tokenType: [],
+        scopes: [],
+        expiry: [.init("access_token_expiration", .local)],
+        account: ["email"],
+        clientID: ["client_id"],
+        clientSecret: ["client_secret"],
+        kept: ["registration", "authflow"],
+        rest: ["email"]
     )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -23,8 +25,9 @@ struct MuttFormat: TokenFileFormat {
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
         let name = try root.fact("email") ?? context.path.stem
-        guard var grant = try Self.fields.grant("mutt-\(name)", at: root, in: context) else { return FileContents() }
-        grant.summary.tokenType = "Bearer"
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: "mutt-\(name)", in: context) else {
+            return FileContents()
+        }
         switch try root.fact("registration") {
         case "google": grant.applyGoogle(endpoint: KnownClient.google.tokenEndpoint)
         case "microsoft": grant.applyMicrosoft("login.microsoftonline.com", tenant: "common")

@@ -5,16 +5,15 @@ internal import VaultCore
 /// Credentials of Google's old oauth2client for Python: one in a file, or several in its "multistore".
 struct OAuth2ClientFormat: TokenFileFormat {
     let identifier = "oauth2client"
-    var chaff: Set<String> { Self.fields.chaff.union(["file_version"]) }
+    var chaff: Set<String> { Self.layout.chaff.union(["file_version"]) }
 
-    private static let fields = CloudFields(
-        access: "access_token",
-        refresh: "refresh_token",
-        idToken: "id_token_jwt",
-        clientSecret: "client_secret",
-        clientID: "client_id",
-        scopes: "scopes",
-        expiry: ("token_expiry", .utc),
+    private static let layout = GrantLayout(
+        idToken: ["id_token_jwt"],
+        tokenType: [],
+        scopes: ["scopes"],
+        expiry: [.init("token_expiry", .utc)],
+        clientID: ["client_id"],
+        clientSecret: ["client_secret"],
         rest: [
             "_module", "_class", "token_uri", "revoke_uri", "token_info_uri", "user_agent", "id_token", "invalid",
             "token_response",
@@ -58,9 +57,8 @@ struct OAuth2ClientFormat: TokenFileFormat {
         _ name: String,
         _ context: ReadingContext
     ) throws(VaultError) -> FoundGrant? {
-        guard var grant = try Self.fields.grant(name, at: value, in: context) else { return nil }
+        guard var grant = try FoundGrant.read(value, as: Self.layout, named: name, in: context) else { return nil }
         grant.applyGoogle(endpoint: try value.fact("token_uri"))
-        grant.summary.tokenType = "Bearer"
         grant.summary.clientAuthentication = grant.token(.clientSecret) == nil ? "none" : "client_secret_post"
         // Here `id_token` is what the token says, already read.
         let claims = value["id_token"].flatMap { $0.kind == .object ? $0 : nil }

@@ -7,15 +7,12 @@ internal import VaultCore
 /// It makes the scope an array and the expiry a number with a fraction; a token with neither is any program's.
 struct OAuthlibFormat: TokenFileFormat {
     let identifier = "oauthlib"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "access_token",
-        refresh: "refresh_token",
-        idToken: "id_token",
-        scopes: "scope",
-        tokenType: "token_type",
-        expiry: ("expires_at", .seconds),
+    private static let layout = GrantLayout(
+        scopes: ["scope"],
+        expiry: [.init("expires_at", .seconds)],
+        assumedType: nil,
         rest: ["expires_in"]
     )
 
@@ -28,7 +25,9 @@ struct OAuthlibFormat: TokenFileFormat {
     }
 
     func read(_ root: JSONValue, in context: ReadingContext) throws(VaultError) -> FileContents {
-        guard var grant = try Self.fields.grant(context.path.stem, at: root, in: context) else { return FileContents() }
+        guard var grant = try FoundGrant.read(root, as: Self.layout, named: context.path.stem, in: context) else {
+            return FileContents()
+        }
         grant.label(by: grant.token(.idToken))
         grant.noteWhatARefreshLacks(context)
         return FileContents(grants: [grant])

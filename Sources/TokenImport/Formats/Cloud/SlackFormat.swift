@@ -6,13 +6,15 @@ internal import VaultCore
 struct SlackFormat: TokenFileFormat {
     let identifier = "slack"
 
-    private static let fields = CloudFields(
-        access: "token",
-        refresh: "refresh_token",
-        account: "team_id",
-        expiry: ("exp", .seconds),
-        issued: ("last_updated", .rfc3339),
-        facts: ["team_domain", "user_id", "enterprise_id"]
+    private static let layout = GrantLayout(
+        access: ["token"],
+        idToken: [],
+        tokenType: [],
+        scopes: [],
+        expiry: [.init("exp", .seconds)],
+        issued: [.init("last_updated", .rfc3339)],
+        account: ["team_id"],
+        kept: ["team_domain", "user_id", "enterprise_id"]
     )
 
     func recognise(_ root: JSONValue, at path: TokenPath) -> Recognition {
@@ -24,9 +26,8 @@ struct SlackFormat: TokenFileFormat {
         var merged = try MergedGrants()
         for team in root.children {
             let name = "slack-\(try domain(team) ?? team.name)"
-            guard var grant = try Self.fields.grant(name, at: team, in: context) else { continue }
+            guard var grant = try FoundGrant.read(team, as: Self.layout, named: name, in: context) else { continue }
             grant.summary.provider = "slack"
-            grant.summary.tokenType = "Bearer"
             if grant.token(.refreshToken) != nil {
                 // A rotating pair, whose loser is logged out.
                 grant.summary.rotation = .always
@@ -38,7 +39,7 @@ struct SlackFormat: TokenFileFormat {
             } else if case .known = grant.summary.expiry {
                 try merged.add(grant)
             } else if let token = grant.token(.accessToken) {
-                var key = FoundGrant.key(name, token, provider: "slack", taking: team, in: context)
+                var key = FoundGrant.key(token, named: name, provider: "slack", taking: team, in: context)
                 key.summary.account = grant.summary.account
                 key.summary.metadata = grant.summary.metadata
                 try merged.add(key)

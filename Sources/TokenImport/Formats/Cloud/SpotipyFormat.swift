@@ -5,14 +5,13 @@ internal import VaultCore
 /// spotipy's `.cache` and `.cache-USER`, which lie where a program was run.
 struct SpotipyFormat: TokenFileFormat {
     let identifier = "spotipy"
-    var chaff: Set<String> { Self.fields.chaff }
+    var chaff: Set<String> { Self.layout.chaff }
 
-    private static let fields = CloudFields(
-        access: "access_token",
-        refresh: "refresh_token",
-        scopes: "scope",
-        tokenType: "token_type",
-        expiry: ("expires_at", .seconds),
+    private static let layout = GrantLayout(
+        idToken: [],
+        scopes: ["scope"],
+        expiry: [.init("expires_at", .seconds)],
+        assumedType: nil,
         rest: ["expires_in"]
     )
 
@@ -25,7 +24,12 @@ struct SpotipyFormat: TokenFileFormat {
         let name = context.path.fileName
         let user = name.hasPrefix(".cache-") ? String(name.dropFirst(".cache-".count)) : ""
         guard
-            var grant = try Self.fields.grant(user.isEmpty ? "spotify" : "spotify-\(user)", at: root, in: context)
+            var grant = try FoundGrant.read(
+                root,
+                as: Self.layout,
+                named: user.isEmpty ? "spotify" : "spotify-\(user)",
+                in: context
+            )
         else { return FileContents() }
         grant.summary.apply(.spotify)
         grant.summary.account = user.isEmpty ? nil : user
