@@ -138,13 +138,7 @@ struct DoctorTests {
     @Test func holdsRolledBackGrants() throws {
         try succeed(home.vault("import", home.writeToken("t.json", refresh: "RT"), "--name", "t", "--remove", "--yes"))
         let old = try home.read(database)
-        try succeed(
-            home.vault(
-                "import",
-                home.writeToken("t.json", access: "AT2", refresh: "RT2", expiry: "2099-02-01T00:00:00Z"),
-                "--yes"
-            )
-        )
+        try succeed(home.vault("edit", "t", "--meta", "later=yes"))
         try home.write("data/vault/vault.sqlite", old)
         fail(try home.vault("token", "t"), 7)
         try succeed(home.vault("doctor", "--accept-rollback"))
