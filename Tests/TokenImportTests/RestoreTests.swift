@@ -207,6 +207,35 @@ struct RestoreTests {
         #expect(form.text(for: instant, like: old) == new)
     }
 
+    @Test(arguments: [
+        (#""expiry": "0001-01-01T00:00:00Z""#, #""expiry": "2033-05-18T03:33:20Z""#),
+        (#""expires_at": 0"#, #""expires_at": 2000000000"#),
+        (#""issued_at": 0, "expires_at": 0"#, #""issued_at": 2000000000, "expires_at": 2000000000"#),
+        (#""expiresAt": "0""#, #""expiresAt": "2000000000""#),
+        // There is nothing here that would say how to write one.
+        (#""expiry": """#, #""expiry": """#), (#""expiry": null"#, #""expiry": null"#),
+        (#""expiry": "0001-01-01T00:00:00""#, #""expiry": "0001-01-01T00:00:00""#),
+    ])
+    func writesATimeWhereTheFileSaidThatThereIsNone(old: String, new: String) async throws {
+        let vault = try await vault()
+        let file = try directory.write("t.json", #"{"access_token": "AT", "refresh_token": "RT", \#(old)}"#)
+        let name = try #require(try await take(file, into: vault).first)
+        try await refresh(name, in: vault, until: try #require(Timestamp(seconds: 2_000_000_000)))
+        _ = try await FileRestoration.run(name, in: vault, machine: machine, now: testNow)
+        let tokens = #""access_token": "NEW-t-access_token", "refresh_token": "NEW-t-refresh_token""#
+        #expect(try directory.text(file) == "{\(tokens), \(new)}")
+    }
+
+    @Test func leavesTheZeroOfAKeyThatDoesNotEnd() async throws {
+        let text =
+            #"{"version": 1, "profiles": {"p:q": {"type": "token", "provider": "p", "token": "T", "expires": 0}}}"#
+        let file = try directory.write(".openclaw/agents/main/agent/auth-profiles.json", text)
+        let summary = EntrySummary(name: try EntryName(parsing: "static:p"), createdAt: testNow)
+        let grants = try self.text(try directory.bytes(file), file, summary).contents.grants
+        #expect(grants.map(\.summary.name.kind) == [.static])
+        for grant in grants { #expect(grant.times.isEmpty) }
+    }
+
     @Test func writesALocalTimeThatReadsAsTheSameInstant() throws {
         let instant = try #require(Timestamp(seconds: 2_000_000_000, nanoseconds: 500_000_000))
         let text = TimeForm.local.text(for: instant, like: "2023-11-14T22:13:20.0")

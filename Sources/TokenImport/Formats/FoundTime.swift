@@ -69,9 +69,22 @@ extension FoundGrant {
         _ meaning: FoundTime.Meaning
     ) throws(VaultError) -> Timestamp? {
         guard let value = container[name], value.kind != .null else { return nil }
-        guard let instant = try value.instant(as: form) else { return nil }
-        times.append(FoundTime(value: value, form: form, meaning: meaning))
+        let instant = try value.instant(as: form)
+        let isToBeWritten = if instant == nil { try isToBeFilled(value, form) } else { true }
+        if isToBeWritten {
+            times.append(FoundTime(value: value, form: form, meaning: meaning))
+        }
         return instant
+    }
+
+    /// Whether the next access token's time has to stand where this one has none.
+    ///
+    /// Beside a token that does end, a time that says "never" would keep its owner from ever refreshing it. A key is
+    /// not refreshed and says "never" in earnest; and a zero time without a zone does not tell in which to write.
+    private func isToBeFilled(_ value: JSONValue, _ form: TimeForm) throws(VaultError) -> Bool {
+        guard summary.name.kind == .oauth, try value.isZeroTime(as: form) else { return false }
+        guard form == .rfc3339 else { return true }
+        return try value.fact().flatMap { Timestamp(rfc3339: $0) } != nil
     }
 }
 
@@ -79,7 +92,7 @@ extension JSONValue {
     /// Whether this is what tools write where they have no time: 0, or Go's zero time.
     ///
     /// That is told by its text: calendars disagree about the year 1.
-    fileprivate func isZeroTime(as form: TimeForm) throws(VaultError) -> Bool {
+    func isZeroTime(as form: TimeForm) throws(VaultError) -> Bool {
         switch form {
         case .seconds, .milliseconds: kind == .number && DecimalTime.isZero(numberText)
         case .quotedSeconds: try fact().map { $0.utf8.allSatisfy(isDigitOrPoint) && DecimalTime.isZero($0) } ?? false

@@ -80,12 +80,11 @@ struct GenericFormat: TokenFileFormat {
             }
             return
         }
-        if text.hasPrefix("0001-01-01T00:00:00") {
-            grant.summary.expiry = .never
-        } else if Timestamp(rfc3339: text) == nil, Timestamp(rfc3339: text, assumingUTC: true) != nil {
+        let lacksZone = Timestamp(rfc3339: text) == nil && Timestamp(rfc3339: text, assumingUTC: true) != nil
+        if lacksZone, try !value.isZeroTime(as: .rfc3339) {
             grant.notes.append("the file's expiry has no time zone: it is unknown")
         } else {
-            try grant.expires(name, of: root, as: .rfc3339)
+            try grant.expires(name, of: root, as: .rfc3339, zero: .never)
         }
     }
 }

@@ -50,10 +50,8 @@ extension FoundGrant {
         summary.tokenType = "Bearer"
         summary.scopes = try root.words("scopes")
         summary.metadata["moat_provider"] = name
-        // Go's zero time: the server named no lifetime. Moat then refreshes whenever it looks, so it is not "never".
-        if let expiry = try root.fact("expires_at"), !expiry.hasPrefix("0001-01-01T00:00:00") {
-            try expires("expires_at", of: root, as: .rfc3339)
-        }
+        // Where the server named no lifetime Moat refreshes whenever it looks, so its zero time is not "never".
+        try expires("expires_at", of: root, as: .rfc3339)
         guard let metadata else { return }
         summary.clientID = try metadata.fact("client_id")
         if let resource = try metadata.fact("resource"), Endpoint.isAcceptable(resource) { summary.resource = resource }

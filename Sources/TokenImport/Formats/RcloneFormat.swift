@@ -68,13 +68,7 @@ struct RcloneFormat: TokenFileFormat {
         grant.summary.metadata["type"] = type
         grant.summary.tokenType = try token.fact("token_type", "TokenType")
         grant.summary.scopes = try section.words("scope")
-        let expiry = token.has("expiry") ? "expiry" : "Expiry"
-        // Go's zero time, as text: calendars disagree about the year 1.
-        if let text = try token.fact(expiry), text.hasPrefix("0001-01-01T00:00:00") {
-            grant.summary.expiry = .never
-        } else {
-            try grant.expires(expiry, of: token, as: .rfc3339)
-        }
+        try grant.expires(token.has("expiry") ? "expiry" : "Expiry", of: token, as: .rfc3339, zero: .never)
         let secret = try section.token("client_secret", allowingSpaces: true)
         try setClient(section, type.flatMap { Self.backends[$0] }, hasSecret: secret != nil, &grant)
         grant.add(.accessToken, access)

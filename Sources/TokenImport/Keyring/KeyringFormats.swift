@@ -70,11 +70,7 @@ struct DatabricksKeyringFormat: TokenFileFormat {
                 "its host is not known: it is that of the profile \(printable(account)) in ~/.databrickscfg"
             )
         }
-        if let expiry = try root.fact("expiry"), expiry.hasPrefix("0001-01-01T00:00:00") {
-            grant.summary.expiry = .never
-        } else {
-            try grant.expires("expiry", of: root, as: .rfc3339)
-        }
+        try grant.expires("expiry", of: root, as: .rfc3339, zero: .never)
         grant.add(.accessToken, access)
         grant.add(.refreshToken, try root.token("refresh_token"))
         return FileContents(grants: [grant])
