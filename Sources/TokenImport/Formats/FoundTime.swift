@@ -57,6 +57,21 @@ extension FoundGrant {
         }
     }
 
+    /// Takes the expiry from a number of seconds that begin when the token was issued.
+    ///
+    /// Without its beginning it says nothing; and a lifetime that is none, or ends after the year 9999, is not one.
+    mutating func expires(after lifetime: JSONValue) {
+        guard let issued = summary.issuedAt else {
+            notes.append("the file says how long the token lives but not since when: its expiry is unknown")
+            return
+        }
+        guard let seconds = Int64(lifetime.numberText), seconds > 0 else { return }
+        let (end, overflow) = issued.seconds.addingReportingOverflow(seconds)
+        if !overflow, let expiry = Timestamp(seconds: end, nanoseconds: issued.nanoseconds) {
+            summary.expiry = .known(expiry)
+        }
+    }
+
     /// Takes the time of issue from a member that holds it in this form.
     mutating func issued(_ name: String, of container: JSONValue, as form: TimeForm) throws(VaultError) {
         summary.issuedAt = try time(name, of: container, as: form, .issued) ?? summary.issuedAt

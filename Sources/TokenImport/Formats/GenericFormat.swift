@@ -39,7 +39,7 @@ struct GenericFormat: TokenFileFormat {
         return FileContents(grants: [grant])
     }
 
-    /// A lifetime without its beginning says nothing: the file's own time is that of the last copy as often as not.
+    /// The file's own time is no beginning of a lifetime: it is that of the last copy as often as not.
     private func setTimes(_ root: JSONValue, _ grant: inout FoundGrant) throws(VaultError) {
         for name in ["expires_at", "expiresAt", "expiry_date", "expiry"] {
             guard let value = root[name], value.kind != .null else { continue }
@@ -52,13 +52,7 @@ struct GenericFormat: TokenFileFormat {
         }
         guard case .unknown = grant.summary.expiry else { return }
         guard let lifetime = root["expires_in"] ?? root["expiresIn"], lifetime.kind == .number else { return }
-        if let issuedAt = grant.summary.issuedAt, let seconds = Int64(lifetime.numberText), seconds > 0,
-            let expiry = Timestamp(seconds: issuedAt.seconds &+ seconds, nanoseconds: issuedAt.nanoseconds)
-        {
-            grant.summary.expiry = .known(expiry)
-        } else {
-            grant.notes.append("the file says how long the token lives but not since when: its expiry is unknown")
-        }
+        grant.expires(after: lifetime)
     }
 
     /// The unit by the magnitude, the zone by the text: no format vouches for either.

@@ -74,13 +74,7 @@ struct GooseSecretsFormat: TokenFileFormat {
         grant.summary.scopes = try granted.isEmpty ? response.words("scope") : granted
         try grant.issued("token_received_at", of: member, as: .seconds)
         if let lifetime = response["expires_in"], lifetime.kind == .number {
-            if let issued = grant.summary.issuedAt, let seconds = Int64(lifetime.numberText), seconds > 0,
-                let expiry = Timestamp(seconds: issued.seconds &+ seconds, nanoseconds: issued.nanoseconds)
-            {
-                grant.summary.expiry = .known(expiry)
-            } else {
-                grant.notes.append("the file says how long the token lives but not since when: its expiry is unknown")
-            }
+            grant.expires(after: lifetime)
         }
         let options = context.options
         if options.resource == nil, options.issuer == nil, options.tokenURL == nil {

@@ -52,15 +52,11 @@ struct MCPRemoteFormat: TokenFileFormat {
         guard let lifetime = root.first(of: ["expires_in"]) else { return }
         guard lifetime.kind == .number else { throw lifetime.mismatch(expected: "a number") }
         let isInItsPlace = TokenPath(context.path.ancestor(1)).fileName.hasPrefix("mcp-remote-")
-        guard isInItsPlace, let written = context.modified?.seconds else {
-            grant.notes.append("the file says how long the token lives but not since when: its expiry is unknown")
-            return
-        }
         // Whole seconds: the lifetime has no more, and the clock of the server is not that of the file.
-        grant.summary.issuedAt = Timestamp(seconds: written)
-        guard let seconds = Int64(lifetime.numberText), seconds > 0 else { return }
-        let (end, overflow) = written.addingReportingOverflow(seconds)
-        if !overflow, let expiry = Timestamp(seconds: end) { grant.summary.expiry = .known(expiry) }
+        if isInItsPlace, let written = context.modified?.seconds {
+            grant.summary.issuedAt = Timestamp(seconds: written)
+        }
+        grant.expires(after: lifetime)
     }
 
     /// The registration (RFC 7591) is another file's, so it is read and stays.
