@@ -131,6 +131,8 @@ public struct ImportPlan: Sendable {
 
     /// Whether carrying it out would change the vault or a file.
     public var changesAnything: Bool {
-        items.contains { $0.action == .new || $0.action == .update || options.remove && [.unchanged, .copy].contains($0.action) }
+        items.contains {
+            $0.action == .new || $0.action == .update || options.remove && [.unchanged, .copy].contains($0.action)
+        }
     }
 }

@@ -159,10 +159,12 @@ struct Standing {
     /// What is put into the file as it is, which is neither replaced nor compared as a whole.
     var returned: [JSONValue]?
 
-    /// Whether the file is still what it was before it was to be written; a database is not compared.
+    /// What that file held when it was looked at.
+    var seen: SharedSecret?
+
+    /// Whether the file is still what it was before it was to be written.
     func isAsItWas(_ path: String) -> Bool {
-        guard returned == nil else { return false }
-        guard let replaced else { return (try? FileStatus.of(path)) == .some(nil) }
+        guard let replaced = replaced ?? seen else { return (try? FileStatus.of(path)) == .some(nil) }
         guard let file = try? TokenFile.read(path) else { return false }
         return file.bytes.withSecret { now in replaced.withSecret { now.equals($0) } }
     }
@@ -193,7 +195,7 @@ struct Standing {
             let members = original.members(of: mine)
             switch try? editor.standing(of: members, with: rendering.replacements, in: file.bytes) {
             case .present?: return Standing(outcome: .present, replaced: nil)
-            case .open?: return Standing(outcome: .written, replaced: nil, returned: members)
+            case .open?: return Standing(outcome: .written, replaced: nil, returned: members, seen: file.bytes)
             case .foreign?, nil: throw foreign(path)
             }
         }
