@@ -6,7 +6,7 @@ import Testing
 struct KillTests {
     @Test(arguments: [
         "init", "set", "replace", "import", "import-remove", "import-remove-shared", "remove", "rename", "key-add",
-        "key-rotate", "key-rotate-again", "export", "restore", "token", "token-again",
+        "key-rotate", "key-rotate-again", "export", "restore", "restore-file", "token", "token-again",
     ])
     func leavesTheOldStateOrTheNewOne(command: String) async throws {
         try await Script.run("faults/kill", command)

@@ -12,6 +12,7 @@ CODEX = b"""{"OPENAI_API_KEY": null, "keep": {"me": 1},
  "tokens": {"id_token": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2F1dGgub3BlbmFpLmNvbSJ9.RQ",
  "access_token": "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2F1dGgub3BlbmFpLmNvbSIsImV4cCI6MTkyNDkwNTYwMH0.RQ",
  "refresh_token": "rt-OTHER", "account_id": "acct"}, "last_refresh": "2029-12-31T23:00:00Z"}"""
+CODEX_ALONE = CODEX.replace(b' "keep": {"me": 1},', b"")
 PASSPHRASE = b"correct horse battery staple"
 
 
@@ -333,11 +334,46 @@ class TokenAgain(Token):
     before = 2
 
 
+class RestoreFile(Scenario):
+    """Hands a grant back to its file: the hold first, then the file."""
+
+    arguments = ["restore-file", "taken", "--yes"]
+
+    def prepare(self, place):
+        super().prepare(place)
+        path = place.file("tokens.json", CODEX_ALONE)
+        outcome = place.vault("import", path, "--yes", "--name", "taken", "--format", "codex", "--remove")
+        if outcome.status != 0 or os.path.exists(path):
+            raise RuntimeError(f"import --remove: {outcome}")
+
+    def file(self, place):
+        try:
+            with open(place.file("tokens.json"), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+
+    def problem(self, place, old, new, now):
+        there = self.file(place)
+        if there not in (None, CODEX_ALONE):
+            return f"a file that is neither whole nor absent: {there!r}"
+        if there is not None and "oauth:taken held/secondOwner" not in now:
+            return "the file is there, and the vault believes that it refreshes"
+        if "rt-OTHER" not in now:
+            return "the vault lost the token"
+        return None
+
+    def completes(self, place, outcome, old, new, now):
+        if self.file(place) != CODEX_ALONE:
+            return "said that it is done, and the file is not what was imported"
+        return super().completes(place, outcome, old, new, now)
+
+
 SCENARIOS = {
     "init": Init, "set": Set, "replace": Replace, "import": Import, "import-remove": ImportRemove,
     "import-remove-shared": ImportRemoveShared, "remove": Remove, "rename": Rename, "key-add": KeyAdd,
     "key-rotate": KeyRotate, "key-rotate-again": KeyRotateAgain, "export": Export, "restore": Restore,
-    "token": Token, "token-again": TokenAgain,
+    "token": Token, "token-again": TokenAgain, "restore-file": RestoreFile,
 }
 
 
