@@ -1,22 +1,10 @@
 import StrictJSON
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCrypto
 
 @testable import TokenImport
-
-/// A generator that gives the same numbers every time (SplitMix64).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
 
 /// Mutated files of each text syntax, read, taken apart and edited.
 struct SyntaxFuzzTests {

@@ -113,7 +113,6 @@ extension ImportPlanner {
         // A token that is everywhere needs no list of everywhere in each place.
         let places = members.prefix(Self.shownCopies + 1).map { ($0, drafts[$0].item.path) }
         for index in members {
-            drafts[index].item.isCopy = true
             if let entry { drafts[index].item.alsoIn.append(entry.name.description) }
             drafts[index].item.alsoIn += places.filter { $0.0 != index }.prefix(Self.shownCopies).map(\.1)
             let rotates = drafts[index].item.hasRefreshToken && drafts[index].item.rotation != .never

@@ -50,8 +50,6 @@ public struct ImportItem: Hashable, Sendable {
     public internal(set) var action: Action
     /// Whether the entry will be held: another program may refresh the same grant.
     public internal(set) var willBeHeld: Bool
-    /// Whether another entry or file has the same refresh token.
-    public internal(set) var isCopy = false
     /// What a refresh would still need, in words; empty where nothing is missing.
     public let missing: [String]
     /// The other files and entries that have the same token.
