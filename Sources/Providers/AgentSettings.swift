@@ -1,4 +1,5 @@
 internal import StrictJSON
+internal import SettingsFiles
 package import VaultAPI
 
 /// What the user wants of the agent, as `agent:` in `config.yaml` says it.

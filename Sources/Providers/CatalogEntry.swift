@@ -1,4 +1,5 @@
 internal import StrictJSON
+internal import SettingsFiles
 internal import VaultAPI
 
 /// What is known by a name: some come with the vault, and a user's own lie in a directory, each as `NAME.yaml`.

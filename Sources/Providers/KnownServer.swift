@@ -1,3 +1,4 @@
+internal import SettingsFiles
 internal import VaultAPI
 
 /// A server that is known by name, and how its tokens are come by.

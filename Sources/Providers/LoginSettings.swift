@@ -1,5 +1,6 @@
 internal import PrivateFiles
 internal import StrictJSON
+internal import SettingsFiles
 package import VaultAPI
 package import VaultCrypto
 

@@ -1,3 +1,4 @@
+internal import SettingsFiles
 internal import VaultAPI
 
 extension ProviderPreset: CatalogEntry {
@@ -149,6 +150,25 @@ extension ProviderPreset: CatalogEntry {
 }
 
 extension YAMLMap {
+    /// A URL that is https, or http to this machine, whole and in ASCII; `nil` where the field is not there.
+    ///
+    /// The error quotes nothing of it: a key may stand in its query.
+    ///
+    /// - Parameter marks: Which of `?` and `#` it may hold.
+    func url(_ name: String, allowing marks: String) throws(VaultError) -> String? {
+        guard let text = try text(name) else { return nil }
+        let isPrintable = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && text.utf8.count <= 2048
+        guard isPrintable, (try? ProviderParameters.requirePlain(text, name, allowing: marks)) != nil else {
+            let fragment = marks.contains("#") ? "" : " a fragment,"
+            throw fault(
+                name,
+                "is no URL such as https://HOST/PATH, or http on this machine, without spaces, user info,\(fragment) "
+                    + "and dots for a segment"
+            )
+        }
+        return text
+    }
+
     /// A text that is one of these; `nil` where the field is not there.
     func word(_ name: String, of words: [String]) throws(VaultError) -> String? {
         guard let word = try text(name) else { return nil }

@@ -1,5 +1,6 @@
 internal import PrivateFiles
 internal import StrictJSON
+internal import SettingsFiles
 package import VaultAPI
 
 /// A login as it is written into `oauth/NAME.yaml` for the next one: where, and as which client.

@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import OAuthFlows
 import Synchronization
+import TestSupport
 import Testing
 import VaultAPI
 import VaultCrypto

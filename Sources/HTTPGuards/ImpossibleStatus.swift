@@ -27,7 +27,7 @@ extension HTTPClient.Configuration {
 }
 
 /// An answer with a status that no answer may have.
-struct ImpossibleStatus: Error {}
+package struct ImpossibleStatus: Error {}
 
 private final class StatusCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart

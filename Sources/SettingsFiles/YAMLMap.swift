@@ -1,21 +1,21 @@
 internal import StrictJSON
-internal import VaultAPI
+package import VaultAPI
 internal import Yams
 
 /// A mapping of a YAML file, whose every complaint names the file, the line and the field.
 ///
 /// Only the plain core of YAML is taken: no anchors or aliases, which make a short file a long one; no tags, no
 /// duplicate keys, no depth that no setting needs.
-struct YAMLMap {
+package struct YAMLMap {
     /// The file as errors name it.
-    let subject: String
+    package let subject: String
     /// Above the fields of this mapping, with a dot: `redirect.`.
-    let place: String
-    let line: Int
+    package let place: String
+    package let line: Int
     private let entries: [(key: String, line: Int, value: Node)]
 
     /// Parses a whole file.
-    init(_ bytes: [UInt8], subject: String) throws(VaultError) {
+    package init(_ bytes: [UInt8], subject: String) throws(VaultError) {
         guard let map = try Self.unlessEmpty(bytes, subject: subject) else {
             throw VaultError(.configuration, "\(printable(subject)) is empty, expected `field: value` lines")
         }
@@ -23,7 +23,7 @@ struct YAMLMap {
     }
 
     /// Parses a whole file that may say nothing; `nil` where it does not.
-    static func unlessEmpty(_ bytes: [UInt8], subject: String) throws(VaultError) -> YAMLMap? {
+    package static func unlessEmpty(_ bytes: [UInt8], subject: String) throws(VaultError) -> YAMLMap? {
         let subject = printable(subject)
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw VaultError(.configuration, "\(subject) is not UTF-8")
@@ -64,16 +64,16 @@ struct YAMLMap {
     }
 
     /// Every field's name, in order.
-    var names: [String] { entries.map(\.key) }
+    package var names: [String] { entries.map(\.key) }
 
     /// The error for a field.
-    func fault(_ name: String, _ reason: String) -> VaultError {
+    package func fault(_ name: String, _ reason: String) -> VaultError {
         let line = entries.first { $0.key == name }?.line ?? line
         return VaultError(.configuration, "\(subject): line \(line): \(printable(place + name)): \(reason)")
     }
 
     /// Refuses fields of other names: a setting that is misspelt would silently not be set.
-    func requireKnown(_ known: [String]) throws(VaultError) {
+    package func requireKnown(_ known: [String]) throws(VaultError) {
         for entry in entries where !known.contains(entry.key) {
             let guess = nearestWord(to: entry.key, of: known).map { "did you mean \($0)? " } ?? ""
             throw fault(
@@ -84,50 +84,31 @@ struct YAMLMap {
     }
 
     /// A text; `nil` where the field is not there.
-    func text(_ name: String) throws(VaultError) -> String? {
+    package func text(_ name: String) throws(VaultError) -> String? {
         guard let value = value(name) else { return nil }
         return try text(value, name)
     }
 
     /// A text, or a whole number as it is written; `nil` where the field is not there.
-    func textOrNumber(_ name: String) throws(VaultError) -> String? {
+    package func textOrNumber(_ name: String) throws(VaultError) -> String? {
         if case .scalar(let scalar)? = value(name), value(name)?.tag == Tag(.int) { return scalar.string }
         return try text(name)
     }
 
-    /// A URL that is https, or http to this machine, whole and in ASCII; `nil` where the field is not there.
-    ///
-    /// The error quotes nothing of it: a key may stand in its query.
-    ///
-    /// - Parameter marks: Which of `?` and `#` it may hold.
-    func url(_ name: String, allowing marks: String) throws(VaultError) -> String? {
-        guard let text = try text(name) else { return nil }
-        let isPrintable = text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } && text.utf8.count <= 2048
-        guard isPrintable, (try? ProviderParameters.requirePlain(text, name, allowing: marks)) != nil else {
-            let fragment = marks.contains("#") ? "" : " a fragment,"
-            throw fault(
-                name,
-                "is no URL such as https://HOST/PATH, or http on this machine, without spaces, user info,\(fragment) "
-                    + "and dots for a segment"
-            )
-        }
-        return text
-    }
-
     /// A text that may be empty; empty too where the field is not there.
-    func possiblyEmptyText(_ name: String) throws(VaultError) -> String {
+    package func possiblyEmptyText(_ name: String) throws(VaultError) -> String {
         if case .scalar(let scalar)? = value(name), scalar.string.isEmpty, value(name)?.tag == Tag(.str) { return "" }
         return try text(name) ?? ""
     }
 
     /// A text that must be there.
-    func required(_ name: String) throws(VaultError) -> String {
+    package func required(_ name: String) throws(VaultError) -> String {
         guard let text = try text(name) else { throw fault(name, "is missing") }
         return text
     }
 
     /// A list of texts; `nil` where the field is not there.
-    func texts(_ name: String) throws(VaultError) -> [String]? {
+    package func texts(_ name: String) throws(VaultError) -> [String]? {
         guard let value = value(name) else { return nil }
         guard case .sequence(let sequence) = value else {
             throw fault(name, "is \(Self.word(value)), expected a list of texts")
@@ -138,7 +119,7 @@ struct YAMLMap {
     }
 
     /// A whole number; `nil` where the field is not there.
-    func integer(_ name: String) throws(VaultError) -> Int? {
+    package func integer(_ name: String) throws(VaultError) -> Int? {
         guard let value = value(name) else { return nil }
         guard value.tag == Tag(.int), let number = value.int else {
             throw fault(name, "is \(Self.word(value)), expected a whole number")
@@ -147,7 +128,7 @@ struct YAMLMap {
     }
 
     /// True or false; `nil` where the field is not there.
-    func flag(_ name: String) throws(VaultError) -> Bool? {
+    package func flag(_ name: String) throws(VaultError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard value.tag == Tag(.bool), let flag = value.bool else {
             throw fault(name, "is \(Self.word(value)), expected true or false")
@@ -156,13 +137,13 @@ struct YAMLMap {
     }
 
     /// A mapping; `nil` where the field is not there.
-    func map(_ name: String) throws(VaultError) -> YAMLMap? {
+    package func map(_ name: String) throws(VaultError) -> YAMLMap? {
         guard let value = value(name) else { return nil }
         return try YAMLMap(value, subject: subject, place: "\(place)\(name).")
     }
 
     /// A list of mappings; empty where the field is not there.
-    func maps(_ name: String) throws(VaultError) -> [YAMLMap] {
+    package func maps(_ name: String) throws(VaultError) -> [YAMLMap] {
         guard let value = value(name) else { return [] }
         guard case .sequence(let sequence) = value else {
             throw fault(name, "is \(Self.word(value)), expected a list")
@@ -175,7 +156,7 @@ struct YAMLMap {
     }
 
     /// Names and texts, in order; empty where the field is not there.
-    func pairs(_ name: String) throws(VaultError) -> [(name: String, value: String)] {
+    package func pairs(_ name: String) throws(VaultError) -> [(name: String, value: String)] {
         guard let map = try map(name) else { return [] }
         var pairs: [(name: String, value: String)] = []
         for entry in map.entries { pairs.append((entry.key, try map.text(entry.value, entry.key))) }

@@ -1,12 +1,11 @@
-import Glibc
-import TestSupport
+internal import Glibc
 
 /// A port of 127.0.0.1 that surely refuses: a socket has it, and does not listen.
-final class HeldPort {
-    let port: Int
+package final class HeldPort {
+    package let port: Int
     private let socket: Int32
 
-    init() throws {
+    package init() throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)

@@ -1,18 +1,18 @@
 internal import Glibc
-internal import PrivateFiles
+package import PrivateFiles
 internal import StrictJSON
-internal import VaultAPI
+package import VaultAPI
 
 /// A file that a user wrote for the vault to read: small, of their own, and nobody else's to change.
-enum SettingsFile {
+package enum SettingsFile {
     /// More than any settings or provider needs.
-    static let longest = 64 << 10
+    package static let longest = 64 << 10
 
     /// The file's bytes; `nil` where there is none.
     ///
     /// - Throws: `.unsafe` for a link, a foreign owner or a file that others may write, `.configuration` for what is no
     ///   file or too long, `.unavailable` if it cannot be read.
-    static func read(_ path: String) throws(VaultError) -> (bytes: [UInt8], isReadableByOthers: Bool)? {
+    package static func read(_ path: String) throws(VaultError) -> (bytes: [UInt8], isReadableByOthers: Bool)? {
         do throws(FileError) {
             // lstat first: opening a device or FIFO can have effects of its own.
             guard let before = try FileStatus.of(path) else { return nil }
@@ -34,7 +34,7 @@ enum SettingsFile {
     }
 
     /// The names in a directory of the user's, sorted by their bytes; empty where there is none.
-    static func names(in path: String) throws(VaultError) -> [String] {
+    package static func names(in path: String) throws(VaultError) -> [String] {
         do throws(FileError) {
             let path = PrivateFiles.withoutTrailingSlashes(path)
             guard try isOwnDirectory(path) else { return [] }
@@ -57,7 +57,7 @@ enum SettingsFile {
     /// Makes a file that does not exist, whole or not at all, mode 0600, and its directory where that is missing.
     ///
     /// - Throws: `.exists` where there is one, `.unsafe` for a directory that others may write.
-    static func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
+    package static func create(_ path: String, _ bytes: [UInt8]) throws(FileError) {
         let directory = PrivateFiles.parentDirectory(of: path)
         if try !isOwnDirectory(directory) { try PrivateFiles.makeDirectory(directory) }
         let file = try NewFile(for: path)
@@ -106,7 +106,7 @@ enum SettingsFile {
 
 extension VaultError {
     /// The error for a settings file at `path`.
-    init(_ error: FileError, _ path: String) {
+    package init(_ error: FileError, _ path: String) {
         let code: Code =
             switch error.code {
             case .unsafe: .unsafe
