@@ -5,20 +5,20 @@ internal import Synchronization
 
 /// The file whose bytes leases lock.
 ///
-/// It is empty and stays so: a lock may lie beyond the end of a file. It is never renamed, replaced or removed,
-/// because two processes with two files under one name would exclude nobody. The locks are open-file-description
+/// It is empty and stays so: a lock may lie beyond the end of a file. It is never renamed, replaced or removed while there
+/// is a vault, because two processes with two files under one name would exclude nobody. The locks are open-file-description
 /// locks: each lease opens the file anew, so two in one process exclude each other as two processes do, and the kernel
 /// frees the lock with the last descriptor, however its process ends.
-struct LeaseFile: Sendable {
-    let path: String
+package struct LeaseFile: Sendable {
+    package let path: String
     private let directory: String
 
-    init(directory: String) {
+    package init(directory: String) {
         self.directory = PrivateFiles.withoutTrailingSlashes(directory)
         path = "\(self.directory)/leases"
     }
 
-    func tryLease(_ name: LeaseName) throws(StoreError) -> Lease? {
+    package func tryLease(_ name: LeaseName) throws(StoreError) -> Lease? {
         try translatingFileErrors { () throws(FileError) in
             let descriptor = try open()
             let result = vault_try_lock_range(descriptor.rawValue, Self.offset(of: name), 1)

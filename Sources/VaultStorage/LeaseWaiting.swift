@@ -1,37 +1,33 @@
 extension RecordStore {
-    /// Waits for an exclusive lease by that name, up to `limit`.
-    ///
-    /// It asks again after pauses that grow from about 2 ms to 50 ms and differ from caller to caller, so that many who
-    /// wait for one entry neither press the store nor ask in step. No thread is blocked.
-    ///
-    /// - Throws: `.unavailable` when the time is over or the task is cancelled, and what `tryLease` throws.
+    /// Waits by asking `tryLease`.
     public func lease(
         _ name: LeaseName,
         within limit: Duration,
         clock: any Clock<Duration>
     ) async throws(StoreError) -> Lease {
-        try await lease(name, within: limit, on: clock)
+        try await LeaseWaiting.wait(within: limit, on: clock) { () async throws(StoreError) in
+            try await tryLease(name)
+        }
     }
+}
 
-    private func lease<C: Clock>(
-        _ name: LeaseName,
+/// How one waits for a lease where nobody says when it ends.
+package enum LeaseWaiting {
+    /// Asks until there is a lease, up to `limit`.
+    ///
+    /// It asks again after pauses that grow from about 2 ms to 50 ms and differ from caller to caller, so that many who
+    /// wait for one entry neither press the store nor ask in step. No thread is blocked.
+    package static func wait<C: Clock>(
         within limit: Duration,
-        on clock: C
+        on clock: C,
+        _ attempt: () async throws(StoreError) -> Lease?
     ) async throws(StoreError) -> Lease where C.Duration == Duration {
         let start = clock.now
         var pause = Duration.milliseconds(2)
         while true {
-            if let lease = try await tryLease(name) { return lease }
+            if let lease = try await attempt() { return lease }
             let left = limit - start.duration(to: clock.now)
-            guard left > .zero else {
-                let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) / 1e18
-                throw StoreError(
-                    .unavailable,
-                    "lease",
-                    "another process has been changing this entry for \(seconds.formattedSeconds) s",
-                    hint: "try again, or look for the process that holds it: ps -C vault"
-                )
-            }
+            guard left > .zero else { throw timedOut(after: limit) }
             do {
                 try await clock.sleep(for: min(pause * Double.random(in: 0.5...1), left))
             } catch {
@@ -39,6 +35,17 @@ extension RecordStore {
             }
             pause = min(pause * 1.5, .milliseconds(50))
         }
+    }
+
+    /// The error of one who has waited for that long.
+    package static func timedOut(after limit: Duration) -> StoreError {
+        let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) / 1e18
+        return StoreError(
+            .unavailable,
+            "lease",
+            "another process has been changing this entry for \(seconds.formattedSeconds) s",
+            hint: "try again, or look for the process that holds it: ps -C vault"
+        )
     }
 }
 

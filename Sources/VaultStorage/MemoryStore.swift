@@ -85,9 +85,12 @@ public final class MemoryStore: RecordStore {
     }
 
     /// Applies the changes, all or none, if the header has the generation given.
+    ///
+    /// A lease of this store ends with its holder, so there is nothing to compare.
     public func commit(
         _ changes: [RecordChange],
-        ifHeaderGeneration generation: UInt64
+        ifHeaderGeneration generation: UInt64,
+        holding lease: Lease?
     ) async throws(StoreError) {
         try RecordRules.check(changes, subject: Self.subject)
         try state.withLock { (state) throws(StoreError) in

@@ -1,6 +1,6 @@
 /// What every store checks before it looks at what it holds.
-enum RecordRules {
-    static func check(_ header: StoredHeader, subject: String) throws(StoreError) {
+package enum RecordRules {
+    package static func check(_ header: StoredHeader, subject: String) throws(StoreError) {
         guard header.bytes.count <= RecordLimits.headerBytes else {
             throw StoreError(
                 .invalid,
@@ -11,7 +11,7 @@ enum RecordRules {
         try check(generation: header.generation, subject: subject)
     }
 
-    static func check(_ header: StoredHeader, after old: UInt64, subject: String) throws(StoreError) {
+    package static func check(_ header: StoredHeader, after old: UInt64, subject: String) throws(StoreError) {
         try check(header, subject: subject)
         guard header.generation > old else {
             throw StoreError(
@@ -22,7 +22,7 @@ enum RecordRules {
         }
     }
 
-    static func check(_ changes: [RecordChange], subject: String) throws(StoreError) {
+    package static func check(_ changes: [RecordChange], subject: String) throws(StoreError) {
         guard changes.count <= RecordLimits.changesPerCommit else {
             throw StoreError(
                 .invalid,
@@ -47,7 +47,7 @@ enum RecordRules {
         }
     }
 
-    static func check(generation: UInt64, subject: String) throws(StoreError) {
+    package static func check(generation: UInt64, subject: String) throws(StoreError) {
         guard generation <= RecordLimits.generation else {
             throw StoreError(
                 .invalid,
@@ -60,14 +60,17 @@ enum RecordRules {
 
 extension StoreError {
     /// A record that is not as the change expects it.
-    static func conflict(_ subject: String, _ id: RecordID, found: UInt64?, expected: UInt64?) -> StoreError {
+    package static func conflict(_ subject: String, _ id: RecordID, found: UInt64?, expected: UInt64?) -> StoreError {
         let found = found.map { "has generation \($0)" } ?? "does not exist"
         let expected = expected.map { "generation \($0)" } ?? "none"
         return StoreError(.conflict, subject, "record \(id) \(found), expected \(expected); nothing was changed")
     }
 
+    /// The same, of the header.
+    var asMovedHeader: StoreError { StoreError(.headerMoved, subject, message, hint: hint, underlying: underlying) }
+
     /// A header that is not of the generation a write expects.
-    static func headerMoved(_ subject: String, found: UInt64, expected: UInt64) -> StoreError {
+    package static func headerMoved(_ subject: String, found: UInt64, expected: UInt64) -> StoreError {
         StoreError(
             .headerMoved,
             subject,

@@ -1,5 +1,3 @@
-internal import Synchronization
-
 /// Where sealed bytes live.
 ///
 /// A store keeps one header and any number of records `(id, generation, sealed bytes)`. It knows no keys, no names
@@ -8,6 +6,14 @@ internal import Synchronization
 ///
 /// Any conformer must pass `RecordStoreConformance` of VaultTestKit.
 public protocol RecordStore: Sendable {
+    /// Whether writes are bound to fail, because the store lies on media that cannot be written.
+    var isReadOnly: Bool { get }
+
+    /// Whether a lease keeps out everybody who uses the store, on whatever machine.
+    ///
+    /// Where it does not, each refreshable entry names the one machine that refreshes it.
+    var hasCommonLock: Bool { get }
+
     /// The header, as it was last committed.
     ///
     /// - Throws: `StoreError` with `.damaged` or `.unavailable`.
@@ -32,8 +38,14 @@ public protocol RecordStore: Sendable {
     ///
     /// When it returns, the changes are durable. No id may stand in `changes` twice.
     ///
-    /// - Throws: `.headerMoved`, `.conflict` or `.invalid` with nothing changed.
-    func commit(_ changes: [RecordChange], ifHeaderGeneration generation: UInt64) async throws(StoreError)
+    /// - Parameter lease: One that the changes were decided under. Where a lease can end before its holder does, the
+    ///   store compares `lease.fence` in the same transaction, so that a holder who was asleep overwrites nothing.
+    /// - Throws: `.headerMoved`, `.conflict`, `.leaseLost` or `.invalid` with nothing changed.
+    func commit(
+        _ changes: [RecordChange],
+        ifHeaderGeneration generation: UInt64,
+        holding lease: Lease?
+    ) async throws(StoreError)
 
     /// A number that grows with every commit and every replaced header, and never otherwise changes.
     ///
@@ -44,6 +56,33 @@ public protocol RecordStore: Sendable {
     ///
     /// It dies with its holder: when the process ends in whatever way, or the lease is released or deallocated.
     func tryLease(_ name: LeaseName) async throws(StoreError) -> Lease?
+
+    /// Waits for an exclusive lease by that name, up to `limit`.
+    ///
+    /// The default asks `tryLease` again and again; a store that is told when a lease ends does better.
+    ///
+    /// - Throws: `.unavailable` when the time is over or the task is cancelled, and what `tryLease` throws.
+    func lease(
+        _ name: LeaseName,
+        within limit: Duration,
+        clock: any Clock<Duration>
+    ) async throws(StoreError) -> Lease
+}
+
+extension RecordStore {
+    /// A store is written to unless it says otherwise.
+    public var isReadOnly: Bool { false }
+
+    /// A lease is everybody's unless the store says otherwise.
+    public var hasCommonLock: Bool { true }
+
+    /// Applies changes that were decided under no lease.
+    public func commit(
+        _ changes: [RecordChange],
+        ifHeaderGeneration generation: UInt64
+    ) async throws(StoreError) {
+        try await commit(changes, ifHeaderGeneration: generation, holding: nil)
+    }
 }
 
 /// Bounds that hold for every store.
@@ -130,43 +169,5 @@ public enum RecordChange: Hashable, Sendable {
         case .put(let record, _): record.id
         case .delete(let id, _): id
         }
-    }
-}
-
-/// The name of a lease: 16 bytes, such as an entry's UUID.
-public struct LeaseName: Hashable, Sendable {
-    /// The bytes.
-    public let bytes: [UInt8]
-
-    /// A name of these bytes, or `nil` unless there are exactly 16.
-    public init?(_ bytes: [UInt8]) {
-        guard bytes.count == 16 else { return nil }
-        self.bytes = bytes
-    }
-}
-
-/// A lease that is held until it is released or deallocated.
-///
-/// Swift may deallocate a value right after its last use, long before the end of its scope. What must run under the
-/// lease therefore ends with `release()`, usually in a `defer`.
-public final class Lease: Sendable {
-    private let onRelease: Mutex<(@Sendable () -> Void)?>
-
-    /// A lease; `onRelease` is called exactly once, when it goes.
-    public init(onRelease: @escaping @Sendable () -> Void) {
-        self.onRelease = Mutex(onRelease)
-    }
-
-    deinit { release() }
-
-    /// Lets go of it.
-    ///
-    /// Calling it again does nothing.
-    public func release() {
-        let action = onRelease.withLock { stored in
-            defer { stored = nil }
-            return stored
-        }
-        action?()
     }
 }

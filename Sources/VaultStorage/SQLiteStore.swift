@@ -144,9 +144,12 @@ public final class SQLiteStore: RecordStore {
     }
 
     /// Applies the changes, all or none, if the header has the generation given.
+    ///
+    /// A lease of this store ends with its holder, so there is nothing to compare.
     public func commit(
         _ changes: [RecordChange],
-        ifHeaderGeneration generation: UInt64
+        ifHeaderGeneration generation: UInt64,
+        holding lease: Lease?
     ) async throws(StoreError) {
         try RecordRules.check(changes, subject: path)
         try await connection.write { [path] database in

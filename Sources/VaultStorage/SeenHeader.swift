@@ -17,18 +17,15 @@ public struct SeenHeader: Hashable, Sendable {
         self.changeCounter = changeCounter
     }
 
-    /// What is remembered after `other` was seen as well: never less in any number.
+    /// What is remembered after `other` was seen as well.
+    ///
+    /// A header of a later generation may be that of another store, into which the vault was moved, and each store counts
+    /// its own changes. So the counter is never less for one generation, and begins anew with the next.
     ///
     /// Of two headers with one generation and different digests the first one seen stays; the other is a fork, and it
     /// is for the reader to say so.
     func raised(by other: SeenHeader) -> SeenHeader {
-        if other.generation > generation {
-            return SeenHeader(
-                generation: other.generation,
-                digest: other.digest,
-                changeCounter: max(changeCounter, other.changeCounter)
-            )
-        }
+        if other.generation > generation { return other }
         guard other.generation == generation, other.digest == digest else { return self }
         return SeenHeader(
             generation: generation,

@@ -31,7 +31,10 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
 
     /// A class of failure.
     public struct Code: Hashable, Sendable {
-        private enum Kind { case absent, exists, conflict, headerMoved, invalid, damaged, unsafe, unavailable }
+        private enum Kind {
+            case absent, exists, conflict, headerMoved, leaseLost, invalid, damaged, unsafe, unavailable, unreachable
+            case misconfigured
+        }
         private let kind: Kind
 
         /// There is no store here.
@@ -42,6 +45,8 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let conflict = Code(kind: .conflict)
         /// The header is not of the generation that was expected; nothing was changed.
         public static let headerMoved = Code(kind: .headerMoved)
+        /// The lease that the changes were decided under had ended; nothing was changed.
+        public static let leaseLost = Code(kind: .leaseLost)
         /// The request breaks a rule that holds for every store: a size, a count, an id that stands twice, a header that
         /// does not grow; nothing was changed.
         public static let invalid = Code(kind: .invalid)
@@ -51,5 +56,11 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
         public static let unsafe = Code(kind: .unsafe)
         /// It cannot be reached, read, written or waited for: full, read-only, busy, an I/O error.
         public static let unavailable = Code(kind: .unavailable)
+        /// No server of the store answers.
+        ///
+        /// What is cached here may still be read.
+        public static let unreachable = Code(kind: .unreachable)
+        /// The settings of the store are malformed, or its server refuses them.
+        public static let misconfigured = Code(kind: .misconfigured)
     }
 }

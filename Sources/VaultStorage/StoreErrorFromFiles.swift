@@ -1,8 +1,8 @@
-internal import PrivateFiles
+package import PrivateFiles
 
 extension StoreError {
     /// The same failure in the store's words.
-    init(_ error: FileError) {
+    package init(_ error: FileError) {
         let code: Code =
             switch error.code {
             case .absent: .absent

@@ -32,7 +32,8 @@ public struct RecordStoreConformance {
 
     /// All cases.
     public static let cases: [Case] =
-        headerCases + commitCases + iterationCases + counterCases + leaseCases + concurrencyCases
+        headerCases + commitCases + iterationCases + counterCases + leaseCases + waitingCases + fenceCases
+        + concurrencyCases + crowdCases + faultCases
 
     static func recordID(_ first: UInt8, _ last: UInt8 = 0) throws -> RecordID {
         var bytes = [UInt8](repeating: 0, count: RecordID.length)

@@ -14,15 +14,33 @@ public struct StoreUnderTest: Sendable {
     /// Everything the store keeps, as raw bytes, where that can be told; `nil` where not.
     public let snapshot: (@Sendable () async throws -> [UInt8])?
 
+    /// Ends every lease of the store while its holder believes to have it, as a server does to one who was asleep; `nil`
+    /// where a lease ends only with its holder.
+    public let expireLeases: (@Sendable () async throws -> Void)?
+    /// Opens the store so that it cannot be written, as on media that cannot be; `nil` where there is no such thing.
+    public let openReadOnly: (@Sendable () async throws -> any RecordStore)?
+    /// Begins a commit under header generation 1 and lets its process die at step 0, 1, 2 and so on.
+    ///
+    /// It says `false` where the commit has no such step, and has done nothing then. `nil` where nobody can make it die.
+    public let interrupt: (@Sendable (_ changes: [RecordChange], _ step: Int) async throws -> Bool)?
+
     /// Makes one.
+    ///
+    /// A case that needs one of the hooks is passed where it is `nil`.
     public init(
         create: @escaping @Sendable (StoredHeader) async throws -> any RecordStore,
         reopen: @escaping @Sendable () async throws -> any RecordStore,
-        snapshot: (@Sendable () async throws -> [UInt8])? = nil
+        snapshot: (@Sendable () async throws -> [UInt8])? = nil,
+        expireLeases: (@Sendable () async throws -> Void)? = nil,
+        openReadOnly: (@Sendable () async throws -> any RecordStore)? = nil,
+        interrupt: (@Sendable (_ changes: [RecordChange], _ step: Int) async throws -> Bool)? = nil
     ) {
         self.create = create
         self.reopen = reopen
         self.snapshot = snapshot
+        self.expireLeases = expireLeases
+        self.openReadOnly = openReadOnly
+        self.interrupt = interrupt
     }
 
     /// A store with a header of generation 1.

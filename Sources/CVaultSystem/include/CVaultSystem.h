@@ -45,6 +45,9 @@ int vault_try_lock_range(int descriptor, int64_t offset, int64_t length);
 /// Renames without replacing (renameat2 with RENAME_NOREPLACE). Returns 0 or an errno value.
 int vault_rename_exclusive(const char *from, const char *to);
 
+/// Puts each of two files in the place of the other (renameat2 with RENAME_EXCHANGE). Returns 0 or an errno value.
+int vault_rename_exchange(const char *one, const char *other);
+
 /// open(2) with a mode, which is variadic in C. Returns the descriptor, or the negated errno.
 int vault_open(const char *path, int flags, unsigned mode);
 

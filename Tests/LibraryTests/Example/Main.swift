@@ -1,4 +1,5 @@
 import CredentialVault
+import ExampleBackend
 
 /// A program that links the library, in a process of its own, so that its environment is a test's to choose.
 @main
@@ -11,6 +12,12 @@ enum Main {
         case "passphrase": try await usePassphrase()
         case "token": await report { try await Example.printToken(of: name) }
         case "get": await report { try await Example.get(last, as: name) }
+        case "backend":
+            await report {
+                try await OwnVault.make(in: name, passphrase: last)
+                print(try await OwnVault.read(in: name, passphrase: last))
+                print(try await OwnVault.read(in: name, passphrase: "wrong"))
+            }
         case "reject": try await reject(name, tasks: Int(last) ?? 1)
         default: await printCodes()
         }
