@@ -1,0 +1,93 @@
+internal import CVaultSystem
+internal import Glibc
+internal import PrivateFiles
+
+/// The second versions that a directory store holds, and what becomes of them.
+extension DirectoryLayout {
+    /// The files that are named as no file of ours and begin as one.
+    ///
+    /// Only names are read but of those. Names that begin with a dot or with `~syncthing~` are files in the making, of a
+    /// sync tool, an editor or ourselves: what is in them is in a file of another name as soon as it is whole.
+    ///
+    /// - Parameter others: The files to look at, relative to the directory; all for `nil`.
+    func conflicts(among others: [String]? = nil) throws(StoreError) -> [ConflictCopy] {
+        let files = if let others { others } else { try otherFiles() }
+        var copies: [ConflictCopy] = []
+        for file in files {
+            if let copy = try conflict(file) { copies.append(copy) }
+        }
+        return copies.sorted { $0.file < $1.file }
+    }
+
+    /// All that is named as no file of ours, relative to the directory.
+    private func otherFiles() throws(StoreError) -> [String] {
+        let own: Set<String> = ["header", "entries", "set-aside"]
+        var files = try SyncedFiles.names(in: root).filter { !own.contains($0) }
+        for name in try SyncedFiles.names(in: entries) {
+            guard let shard = UInt8(name, radix: 16), shards[Int(shard)] == "\(entries)/\(name)" else {
+                files.append("entries/\(name)")
+                continue
+            }
+            for inside in try SyncedFiles.names(in: shards[Int(shard)])
+            where Self.id(of: inside, shard: shard) == nil {
+                files.append("entries/\(name)/\(inside)")
+            }
+        }
+        return files
+    }
+
+    private func conflict(_ file: String) throws(StoreError) -> ConflictCopy? {
+        let name = file.split(separator: "/").last ?? ""
+        guard !name.hasPrefix("."), !name.hasPrefix("~syncthing~") else { return nil }
+        let path = "\(root)/\(file)"
+        guard SealedFile.isOurs(try SyncedFiles.beginning(of: path, SealedFile.magicLength)) else { return nil }
+        let bytes: [UInt8]?
+        do throws(StoreError) {
+            bytes = try SyncedFiles.read(path)
+        } catch {
+            guard error.code == .unsafe || error.code == .damaged else { throw error }
+            return ConflictCopy(file: file, kind: .unreadable)
+        }
+        guard let bytes else { return nil }
+        switch SealedFile.read(bytes) {
+        case .record(let record): return ConflictCopy(file: file, kind: .record(record))
+        case .header(let header): return ConflictCopy(file: file, kind: .header(header))
+        case .broken, .later: return ConflictCopy(file: file, kind: .unreadable)
+        case .foreign: return nil
+        }
+    }
+
+    /// Moves a second version out of the way, durably; under the lock.
+    ///
+    /// One that is gone is settled, by another process or another machine.
+    ///
+    /// - Throws: `.conflict` where the file holds something else by now, with nothing moved.
+    func settle(_ copy: ConflictCopy) throws(StoreError) {
+        let path = "\(root)/\(copy.file)"
+        guard try translatingFileErrors({ () throws(FileError) in try FileStatus.of(path) }) != nil else { return }
+        guard !copy.file.hasPrefix("/"), !copy.file.split(separator: "/").contains(".."),
+            try conflict(copy.file) == copy
+        else { throw StoreError(.conflict, path, "holds another version than the one that was settled") }
+        try setAside(path)
+    }
+
+    /// Moves a file into `set-aside`, under a name that tells it from every other version.
+    func setAside(_ path: String) throws(StoreError) {
+        try SyncedFiles.makeDirectory(setAside)
+        let directory = PrivateFiles.parentDirectory(of: path)
+        // A name may have 255 bytes.
+        let name = String(decoding: path.utf8.dropFirst(directory.utf8.count + 1).prefix(200), as: UTF8.self)
+        let sum = String(Sum.of(try SyncedFiles.beginning(of: path, SealedFile.longest)), radix: 16)
+        try translatingFileErrors { () throws(FileError) in
+            for number in 1... {
+                let place = "\(setAside)/\(name).\(sum)\(number == 1 ? "" : ".\(number)")"
+                let result = vault_rename_exclusive(path, place)
+                if result == EEXIST { continue }
+                guard result == 0 else { throw FileError.system("set aside", path, result) }
+                break
+            }
+            try PrivateFiles.synchronizeDirectory(setAside)
+            try PrivateFiles.synchronizeDirectory(directory)
+        }
+    }
+}

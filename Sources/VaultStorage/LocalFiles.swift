@@ -1,0 +1,18 @@
+internal import Glibc
+internal import PrivateFiles
+
+/// What stores keep on this machine of one vault: locks, the count of changes, the machine's own bytes.
+package enum LocalFiles {
+    private static let names: Set = ["leases", "machine", "directory"]
+
+    /// Removes them from the directory of a vault's locks, once that vault is gone.
+    ///
+    /// Not being able to leaves files that nothing reads any more.
+    package static func remove(from locks: String) {
+        let directory = PrivateFiles.withoutTrailingSlashes(locks)
+        guard let found = try? SyncedFiles.names(in: directory) else { return }
+        for name in found where names.contains(name) || DirectoryRedo.isName(name) {
+            _ = unlink("\(directory)/\(name)")
+        }
+    }
+}
