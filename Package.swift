@@ -14,6 +14,7 @@ let package = Package(
     name: "vault",
     products: [
         .library(name: "CredentialVault", targets: ["CredentialVault"]),
+        .library(name: "VaultStorage", targets: ["VaultStorage"]),
         .library(name: "VaultTestKit", targets: ["VaultTestKit"]),
         .executable(name: "vault", targets: ["vault"]),
         .executable(name: "vault-main", targets: ["vault-main"]),
@@ -70,8 +71,20 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "EtcdStorage",
+            dependencies: [
+                "VaultAPI", "VaultStorage", "PrivateFiles", "SettingsFiles", "HTTPGuards",
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "VaultCore",
-            dependencies: ["VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "PrivateFiles"],
+            dependencies: ["VaultAPI", "VaultCrypto", "KeyCustody", "VaultStorage", "EtcdStorage", "PrivateFiles"],
             swiftSettings: strict
         ),
         .target(name: "JSONSyntax", swiftSettings: strict),
@@ -82,9 +95,24 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "SettingsFiles",
+            dependencies: ["VaultAPI", "StrictJSON", "PrivateFiles", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "HTTPGuards",
+            dependencies: [
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "Providers",
             dependencies: [
-                "VaultAPI", "StrictJSON", "VaultCrypto", "PrivateFiles", .product(name: "Yams", package: "Yams"),
+                "VaultAPI", "StrictJSON", "VaultCrypto", "PrivateFiles", "SettingsFiles",
+                .product(name: "Yams", package: "Yams"),
             ],
             resources: [.embedInCode("presets.json"), .embedInCode("servers.json")],
             swiftSettings: strict
@@ -92,7 +120,7 @@ let package = Package(
         .target(
             name: "OAuthFlows",
             dependencies: [
-                "VaultAPI", "VaultCrypto", "StrictJSON",
+                "VaultAPI", "VaultCrypto", "StrictJSON", "HTTPGuards",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -126,8 +154,8 @@ let package = Package(
         .target(
             name: "CredentialVault",
             dependencies: [
-                "VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "TokenBroker", "OAuthFlows", "TokenImport",
-                "AgentClient",
+                "VaultAPI", "VaultCore", "VaultCrypto", "VaultStorage", "KeyCustody", "TokenBroker", "OAuthFlows",
+                "TokenImport", "AgentClient", "HTTPGuards",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -193,7 +221,9 @@ let package = Package(
 
         .executableTarget(
             name: "vault-bench",
-            dependencies: ["VaultAPI", "VaultCore", "VaultCrypto", "KeyCustody", "PrivateFiles"],
+            dependencies: [
+                "VaultAPI", "VaultCore", "VaultCrypto", "VaultStorage", "EtcdStorage", "KeyCustody", "PrivateFiles",
+            ],
             path: "Tests/Benchmarks",
             swiftSettings: strict
         ),
@@ -211,10 +241,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // As in a package of somebody else, which has the products alone.
+        .target(
+            name: "ExampleBackend",
+            dependencies: ["CredentialVault", "VaultStorage"],
+            path: "Tests/LibraryTests/ExampleBackend",
+            swiftSettings: [.swiftLanguageMode(.v6)]
+        ),
         .executableTarget(
             name: "library-example",
             dependencies: [
-                "CredentialVault", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                "CredentialVault", "ExampleBackend", .product(name: "AsyncHTTPClient", package: "async-http-client"),
             ],
             path: "Tests/LibraryTests/Example",
             // As in a program of somebody else: no settings of ours.
@@ -223,7 +260,8 @@ let package = Package(
         .testTarget(
             name: "LibraryTests",
             dependencies: [
-                "TestSupport", "CredentialVault", "VaultTestKit", "library-example", "vault", "vault-main",
+                "TestSupport", "CredentialVault", "ExampleBackend", "VaultStorage", "VaultTestKit", "library-example",
+                "vault", "vault-main",
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -330,6 +368,14 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .testTarget(
+            name: "EtcdStorageTests",
+            dependencies: [
+                "TestSupport", "EtcdStorage", "VaultAPI", "VaultCore", "VaultStorage", "VaultTestKit", "PrivateFiles",
+            ],
+            swiftSettings: strict
+        ),
+
         // Helpers of the fault tests, and part of no product: what many processes do to one vault at once, and what
         // kills a program at a chosen system call or makes that call fail.
         .executableTarget(
@@ -348,6 +394,11 @@ let package = Package(
         ),
         .testTarget(
             name: "RefreshTests",
+            dependencies: ["TestSupport", "vault", "vault-main", "vault-test-worker", "vault-test-injector"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ClusterTests",
             dependencies: ["TestSupport", "vault", "vault-main", "vault-test-worker", "vault-test-injector"],
             swiftSettings: strict
         ),

@@ -1,0 +1,69 @@
+internal import FoundationEssentials
+internal import VaultStorage
+
+/// The keys of one vault in a cluster, all below its prefix.
+///
+/// - `header`, `record/<id>`: eight bytes of the generation, the first one weighing most, then the bytes.
+/// - `body/<id>/<name>`: the bytes of a record that names them, see `EtcdBodies`.
+/// - `changes`: who committed last, as 16 random bytes; how often it was written is the change counter.
+/// - `taken/<name>`: who holds the lease of that name; bound to a lease of the cluster, so that it goes with its holder.
+///   It sorts after the records, so that a watch on all the others is one range and hears nothing of leases.
+///
+/// Ids and names are in lower-case hexadecimal.
+struct EtcdKeys: Sendable {
+    private let base: String
+
+    init(prefix: String) { base = prefix.isEmpty ? "" : "\(prefix)/" }
+
+    var header: Data { key("header") }
+    var changes: Data { key("changes") }
+    /// The keys of all records, and the first key after them.
+    var records: (first: Data, end: Data) { (key("record/"), key("record0")) }
+    /// All that a watch is about: the header, the records and what counts the changes, and no lease.
+    var watched: (first: Data, end: Data) { (changes, records.end) }
+    var leases: (first: Data, end: Data) { (key("taken/"), key("taken0")) }
+
+    func record(_ id: RecordID) -> Data { key("record/\(id)") }
+
+    /// Bodies of records that were too much for one request; they sort before all that is watched.
+    var bodies: (first: Data, end: Data) { (key("body/"), key("body0")) }
+
+    func body(_ id: RecordID, _ name: [UInt8]) -> Data { key("body/\(id)/\(name.hexadecimal)") }
+
+    func lease(_ name: LeaseName) -> Data { key("taken/\(name.bytes.hexadecimal)") }
+
+    /// The id of a record's key; `nil` for any other key.
+    func recordID(_ key: Data) -> RecordID? {
+        let first = records.first
+        guard key.count == first.count + 2 * RecordID.length, key.starts(with: first) else { return nil }
+        var bytes: [UInt8] = []
+        var digits = key.dropFirst(first.count).makeIterator()
+        while let high = digits.next(), let low = digits.next() {
+            guard let high = Self.digit(high), let low = Self.digit(low) else { return nil }
+            bytes.append(high << 4 | low)
+        }
+        return RecordID(bytes)
+    }
+
+    private func key(_ name: String) -> Data { Data((base + name).utf8) }
+
+    private static func digit(_ byte: UInt8) -> UInt8? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
+        default: nil
+        }
+    }
+}
+
+extension [UInt8] {
+    var hexadecimal: String {
+        map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined()
+    }
+
+    /// Of the system's random generator.
+    static func random(_ count: Int) -> [UInt8] {
+        var generator = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
+    }
+}
