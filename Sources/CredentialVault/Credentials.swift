@@ -5,6 +5,7 @@ internal import TokenBroker
 public import VaultAPI
 internal import VaultCore
 internal import VaultCrypto
+public import VaultStorage
 
 /// The user's vault.
 ///
@@ -38,12 +39,7 @@ public struct Credentials: CredentialBroker {
         let environment = processEnvironment()
         let location = try VaultLocation.standard(directory: directory, profile: profile, environment: environment)
         let opened = OpenedOnce { () async throws(VaultError) in
-            let custodians = CustodianSet(
-                asking: { _ throws(CustodyError) in try await secret(from: passphrase) },
-                keyring: KeyringClient(),
-                isInteractive: false
-            )
-            let vault = try await Vault.open(location, with: custodians)
+            let vault = try await Vault.open(location, with: custodians(passphrase))
             return LocalBroker(vault, http: exchange(environment), secondOwner: .sourceFile)
         }
         let way = WayIn(AgentClient(environment: environment), to: location.directory) {
@@ -51,6 +47,58 @@ public struct Credentials: CredentialBroker {
         }
         _ = try await way.broker()
         return Credentials(way: way)
+    }
+
+    /// Opens a vault whose records are in a store of the program's own.
+    ///
+    /// The agent is not asked: it knows the vaults of directories alone. What this machine has seen of the vault lies
+    /// where that of every vault lies, below `XDG_STATE_HOME`.
+    ///
+    /// - Parameters:
+    ///   - store: Any that passes `RecordStoreConformance` of VaultTestKit.
+    ///   - passphrase: Gives a passphrase or recovery code if one is needed.
+    /// - Throws: `VaultError`, as `open(directory:profile:passphrase:)`.
+    public static func open(
+        store: any RecordStore,
+        passphrase: (@Sendable () async throws -> [UInt8])? = nil
+    ) async throws -> Credentials {
+        let environment = processEnvironment()
+        let location = try VaultLocation.standard(environment: environment)
+        let vault = try await Vault.open(location, in: store, with: custodians(passphrase))
+        return Credentials(vault, location, environment)
+    }
+
+    /// Makes a vault that a passphrase opens, in a store of the program's own, and opens it.
+    ///
+    /// - Parameters:
+    ///   - passphrase: There is no other way in; whoever loses it loses the vault.
+    ///   - store: Makes a store that holds that header and no records, or throws a `StoreError` with `.exists`.
+    public static func create(
+        passphrase: @escaping @Sendable () async throws -> [UInt8],
+        making store: (StoredHeader) async throws -> any RecordStore
+    ) async throws -> Credentials {
+        let environment = processEnvironment()
+        let location = try VaultLocation.standard(environment: environment)
+        let vault = try await Vault.create(
+            location,
+            slots: [NewSlot(.passphrase)],
+            custodians: custodians(passphrase),
+            making: store
+        )
+        return Credentials(vault, location, environment)
+    }
+
+    private init(_ vault: Vault, _ location: VaultLocation, _ environment: [String: String]) {
+        let broker = LocalBroker(vault, http: Self.exchange(environment), secondOwner: .sourceFile)
+        way = WayIn(nil, to: location.directory) { broker }
+    }
+
+    private static func custodians(_ passphrase: (@Sendable () async throws -> [UInt8])?) -> CustodianSet {
+        CustodianSet(
+            asking: { _ throws(CustodyError) in try await secret(from: passphrase) },
+            keyring: KeyringClient(),
+            isInteractive: false
+        )
     }
 
     init(way: WayIn) { self.way = way }

@@ -98,6 +98,7 @@ extension LocalBroker: VaultBroker {
             summary = try await vault.summary(of: name)
         case nil: break
         }
+        if summary.state == .held(.conflict) { throw LoginNeeded.conflict(summary) }
         var seen = summary.generation
         if summary.state == .held(.secondOwner) {
             switch try await takeOver(summary, takingOut: takingOut) {
@@ -112,7 +113,9 @@ extension LocalBroker: VaultBroker {
                 guard summary.generation == seen else {
                     throw VaultError(.temporary, "\(name) was changed meanwhile", hint: "try again")
                 }
-                summary.state = .active
+                // A server's refusals stand, whichever machine they were given to.
+                summary.state = summary.keptState == .suspect ? .suspect : .active
+                vault.claim(&summary)
             }
         )
     }

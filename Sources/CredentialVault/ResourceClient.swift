@@ -1,6 +1,7 @@
 public import AsyncHTTPClient
 public import NIOCore
 internal import NIOHTTP1
+internal import HTTPGuards
 internal import OAuthFlows
 internal import Synchronization
 public import VaultAPI

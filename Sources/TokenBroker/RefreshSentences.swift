@@ -33,6 +33,35 @@ package enum LoginNeeded {
         return "it holds no refresh token"
     }
 
+    /// Another machine refreshes it, and there is no lock that both could take.
+    static func elsewhere(_ summary: EntrySummary, _ now: Timestamp) -> VaultError {
+        var expired = ""
+        if case .known(let end) = summary.expiry, end <= now { expired = "its access token expired at \(end), and " }
+        let (owner, remedy) =
+            summary.refresher == nil
+            ? ("no machine is named that refreshes it", "make it this one")
+            : (
+                "another machine refreshes it, and two that do log each other out",
+                "ask for it there and let the directory synchronise, or make it this one"
+            )
+        return VaultError(
+            .loginRequired,
+            "\(summary.name): \(expired)\(owner)",
+            hint: "\(remedy): vault adopt \(summary.name.name)"
+        )
+    }
+
+    /// A sync tool has left two versions of it, and one of their refresh tokens may be spent.
+    package static func conflict(_ summary: EntrySummary) -> VaultError {
+        VaultError(
+            .loginRequired,
+            "\(summary.name): two versions of it were left by whatever synchronises the vault, and it is not refreshed "
+                + "before one of them is chosen",
+            hint: "vault store conflicts shows them, and vault store resolve \(summary.name) --latest takes the "
+                + "one issued later"
+        )
+    }
+
     static func owned(_ summary: EntrySummary) -> VaultError {
         let path = summary.source?.path ?? "another file"
         return VaultError(

@@ -16,6 +16,12 @@ struct RefreshTransaction: Sendable {
     /// Long enough for connecting (10 s), short enough that a machine that was asleep does not spend a token in the
     /// belief that it is still alone with it.
     static let sendWindowMilliseconds: UInt64 = 15_000
+    /// How long a journal that was written on another machine is left alone where a lease can end before its holder.
+    ///
+    /// Its holder may be stopped or cut off with the answer in hand. The request is over 45 s after its journal (15 s to
+    /// send, 30 s for the whole of it); the rest is for a holder to come back, to find its commit refused, and to bring
+    /// in what it was given. One that was killed delays the next request by no more than this.
+    static let graceSeconds: Int64 = 120
     /// Refusals without a clear reason after which a grant is suspect.
     static let unclearUntilSuspect: UInt32 = 3
 
@@ -35,10 +41,52 @@ struct RefreshTransaction: Sendable {
         } catch {
             // "Waiters give up after 90 s: exit 8, or the old token if it is still valid."
             guard error.code == .unavailable else { throw error }
-            return try old(try await vault.read(name), instead: error)
+            return try old(try await vault.read(name), instead: outOfReach(error))
         }
         defer { leased.release() }
-        return try await run(leased)
+        do {
+            return try await run(leased)
+        } catch {
+            leased.release()
+            if error.isLeaseLost || error.underlying is LostLease { return try await retake(after: error) }
+            guard error.isStoreUnreachable else { throw error }
+            return try old(try await vault.read(name), instead: outOfReach(error))
+        }
+    }
+
+    /// Without the store there is no lease, and without the lease no refresh.
+    private func outOfReach(_ error: VaultError) -> VaultError {
+        guard error.isStoreUnreachable else { return error }
+        return VaultError(
+            .temporary,
+            "the store cannot be reached, so nothing was refreshed: \(error.message)",
+            hint: error.hint ?? "ask again once it can be reached",
+            underlying: error.underlying
+        )
+    }
+
+    /// Goes on after the lease ended while this process was stopped, or cut off from the store, and a commit was refused.
+    ///
+    /// Taking the lease anew takes in the tokens that were spilled. Nothing is sent: who held the lease meanwhile may have.
+    private func retake(after error: VaultError) async throws(VaultError) -> FreshToken {
+        let leased: LeasedEntry
+        do { leased = try await vault.lease(name) } catch { throw outOfReach(error) }
+        defer { leased.release() }
+        let entry = try await leased.read()
+        if let token = try usable(entry) { return token }
+        if let lost = error.underlying as? LostLease, lost.unsent == entry.summary.journal {
+            // Only its writer knows that nothing was sent; anybody else would leave the token alone for a while.
+            try await leased.update { (summary, _) throws(VaultError) in summary.journal = lost.before }
+        }
+        return try old(
+            entry,
+            instead: VaultError(
+                .temporary,
+                "\(name): the lease ended while this process was stopped or cut off from the store",
+                hint: "ask again",
+                underlying: error
+            )
+        )
     }
 
     private func run(_ leased: LeasedEntry) async throws(VaultError) -> FreshToken {
@@ -48,6 +96,10 @@ struct RefreshTransaction: Sendable {
             guard let plan = try RenewalPlan(entry.summary, entry.secrets) else { return try unrenewable(entry) }
             if let failure = entry.summary.refreshFailure, answers(failure) {
                 return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: clock.now))
+            }
+            if leased.isFenced {
+                if let wait = grace(entry, plan) { return try old(entry, instead: wait) }
+                return try await renew(leased, entry, plan)
             }
             guard let journal = entry.summary.journal, mayBeSent(journal) else {
                 return try await renew(leased, entry, plan)
@@ -102,6 +154,25 @@ struct RefreshTransaction: Sendable {
         return journal.sendBefore - now <= Self.sendWindowMilliseconds
     }
 
+    /// Why the token is left alone for now: a holder on another machine may have its answer, and not be dead.
+    ///
+    /// A journal of this place is no such case: its holder held the lock file that is ours now, so it is dead or done.
+    private func grace(_ entry: borrowing OpenedEntry, _ plan: RenewalPlan) -> VaultError? {
+        guard case .refresh(let token) = plan.grant, let journal = entry.summary.journal, journal.sendBefore != 0,
+            journal.spent == TokenFingerprint(of: token).bytes, journal.boot != LeasePlace(of: vault).bytes
+        else { return nil }
+        // The journal was the last thing that was written, by the clock of that machine. One that is ahead of ours makes
+        // the wait twice as long at most; one that is behind leaves the lease's own time, which had to run out first.
+        let age = clock.now.seconds - entry.summary.updatedAt.seconds
+        guard (-Self.graceSeconds..<Self.graceSeconds).contains(age) else { return nil }
+        let wait = Self.graceSeconds - age
+        return VaultError(
+            .temporary,
+            "\(name) was being refreshed on another machine, which has lost its lease and may have the answer",
+            hint: "ask again in \(wait) s"
+        )
+    }
+
     private func renew(
         _ leased: LeasedEntry,
         _ entry: borrowing OpenedEntry,
@@ -137,9 +208,11 @@ struct RefreshTransaction: Sendable {
                 lostAnswers: attempt.journalBefore?.lostAnswers ?? 0
             )
             try await leased.update { (summary, _) throws(VaultError) in summary.journal = journal }
+            attempt.journal = journal
             var request = plan.request
             request.beforeSending = { [clock] in
-                guard clock.bootTime < sendBefore else { throw SendWindowPassed() }
+                let now = clock.bootTime
+                guard now < sendBefore, leased.isHeld(at: now) else { throw SendWindowPassed() }
             }
             let answer = await endpoint.refresh(RefreshRequest(refreshToken: token, request: request))
             return try await record(answer, attempt, leased, entry.summary, spill: spill)
@@ -160,7 +233,11 @@ struct RefreshTransaction: Sendable {
         case .invalidGrant(let response): return try await end(response, attempt, leased)
         case .unprepared(let error):
             // Nothing was asked of the server, so nothing is known of it.
-            try await leased.update { (summary, _) throws(VaultError) in summary.journal = attempt.journalBefore }
+            do {
+                try await leased.update { (summary, _) throws(VaultError) in summary.journal = attempt.journalBefore }
+            } catch {
+                throw attempt.unsent(error)
+            }
             return try old(try await leased.read(), instead: error)
         case .unsent(let reason):
             return try await fail(.unsent, reason, attempt, leased, before)
@@ -262,7 +339,8 @@ struct RefreshTransaction: Sendable {
             kind: kind,
             reason: reason
         )
-        try await leased.update { (summary, secrets) throws(VaultError) in
+        let note: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void = {
+            (summary, secrets) throws(VaultError) in
             // Of a grant that somebody elsewhere has refreshed meanwhile this attempt says nothing.
             if let spent = attempt.spent, secrets.fingerprint(.refreshToken) != spent { return }
             // What an earlier request left unknown stays unknown, whatever became of this one.
@@ -277,6 +355,7 @@ struct RefreshTransaction: Sendable {
             summary.refreshFailure = failure
             if failure.unclear >= Self.unclearUntilSuspect, summary.state == .active { summary.state = .suspect }
         }
+        do { try await leased.update(note) } catch { throw kind == .unsent ? attempt.unsent(error) : error }
         let entry = try await leased.read()
         if let token = try usable(entry) { return token }
         return try old(entry, instead: RefreshFailures.error(entry.summary, failure, now: now))
@@ -302,7 +381,12 @@ struct RefreshTransaction: Sendable {
     }
 
     private func held(_ summary: EntrySummary) -> VaultError {
-        VaultError(
+        switch summary.state {
+        case .held(.otherMachine): return LoginNeeded.elsewhere(summary, clock.now)
+        case .held(.conflict): return LoginNeeded.conflict(summary)
+        default: break
+        }
+        return VaultError(
             .loginRequired,
             "\(name) is held (\(summary.state.reason ?? "")): its refresh token may have been spent elsewhere",
             hint: "vault adopt \(name.name) refreshes it all the same; vault login \(name.name) is sure to work"
@@ -334,6 +418,25 @@ struct RenewalAttempt: Sendable {
     var journalBefore: RefreshJournal?
     /// The refresh token that is presented; `nil` where there is none.
     var spent: TokenFingerprint?
+    /// The journal of this attempt, once it is written.
+    var journal: RefreshJournal?
+
+    /// The error of a commit that was to say that nothing was sent.
+    func unsent(_ error: VaultError) -> VaultError {
+        guard error.isLeaseLost, let journal else { return error }
+        return VaultError(
+            error.code,
+            error.message,
+            hint: error.hint,
+            underlying: LostLease(unsent: journal, before: journalBefore)
+        )
+    }
+}
+
+/// The lease ended before anything was sent, and the journal stands.
+struct LostLease: Error {
+    var unsent: RefreshJournal
+    var before: RefreshJournal?
 }
 
 /// The machine slept, or was stopped, between the journal and the request.

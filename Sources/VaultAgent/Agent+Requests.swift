@@ -198,7 +198,7 @@ extension Agent {
             }
             let token = try await broker.token(for: asked, requirements, part)
             held.handedOut(asked)
-            return token.content
+            return token.noting(held.storeNote).content
         case .authorization:
             let asked = try name()
             let authorization = try await broker.authorization(
@@ -264,5 +264,18 @@ extension WireValue {
         if let number = integer { return .number(number) }
         guard let text = string, text.utf8.count <= 128 else { return nil }
         return .string(text)
+    }
+}
+
+extension GivenToken {
+    /// The token with one note more.
+    fileprivate func noting(_ note: String?) -> GivenToken {
+        GivenToken(
+            value: value,
+            type: type,
+            expiresAt: expiresAt,
+            state: state,
+            notes: notes + (note.map { [$0] } ?? [])
+        )
     }
 }

@@ -129,7 +129,7 @@ package actor Agent {
         guard vault.isInPlace else {
             // Destroyed, or another one was put there: the key is of no use, and the other one's is not here.
             Task { await go(of: [vault]) }
-            throw HeldVault.locked(which)
+            throw vault.wasMoved ? HeldVault.moved(which) : HeldVault.locked(which)
         }
         return vault
     }
@@ -200,7 +200,8 @@ struct UnlockRequest: Sendable {
             directory: directory,
             stateBase: state,
             configuration: configuration,
-            runtimeBase: path("runtime_base")
+            runtimeBase: path("runtime_base"),
+            cacheBase: path("cache_base")
         )
         do throws(CryptoError) {
             key = SharedSecret(

@@ -16,7 +16,9 @@ final class HeldVault: Sendable {
     let settings: AgentSettings
     let unlockedAt: Timestamp
     private let clock: VaultClock
+    private let location: VaultLocation
     private let store: FileIdentity?
+    private let address: StoreAddress?
     private let state: Mutex<State>
 
     private struct State {
@@ -46,7 +48,9 @@ final class HeldVault: Sendable {
         directory = broker.vault.location.directory
         self.settings = settings
         self.clock = clock
-        store = FileIdentity(Self.store(in: directory))
+        location = broker.vault.location
+        store = FileIdentity(location.identityFile)
+        address = try? location.storeAddress()
         unlockedAt = clock.now
         let boot = clock.bootTime
         state = Mutex(
@@ -158,10 +162,11 @@ final class HeldVault: Sendable {
         try answer.get()
     }
 
-    private static func store(in directory: String) -> String { directory + "/vault.sqlite" }
+    /// That the vault's store does not answer, and of when what was read is; `nil` while it answers.
+    var storeNote: String? { state.withLock { $0.broker }?.vault.storeNote }
 
     /// Whether the vault that was unlocked lies where it lay then.
-    var isInPlace: Bool { FileIdentity(Self.store(in: directory)) == store }
+    var isInPlace: Bool { FileIdentity(location.identityFile) == store }
 
     /// Remembers that a token of the entry was handed out.
     func handedOut(_ name: EntryName) {
@@ -218,6 +223,14 @@ final class HeldVault: Sendable {
             locksAt: locksAt,
             idleSeconds: settings.idle?.components.seconds
         )
+    }
+
+    /// Whether the directory stands for another store than when it was unlocked.
+    var wasMoved: Bool { (try? location.storeAddress()).map { $0 != address } ?? false }
+
+    /// The vault went to another store, and the agent lets go of its key.
+    static func moved(_ vault: String) -> VaultError {
+        VaultError(.locked, "\(vault) was moved to another store, so the agent let go of its key", hint: "vault unlock")
     }
 
     static func locked(_ vault: String) -> VaultError {

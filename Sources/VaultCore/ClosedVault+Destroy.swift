@@ -11,10 +11,16 @@ extension ClosedVault {
     /// - Returns: A sentence for each keyring item that could not be deleted.
     public func destroy(_ custodians: CustodianSet) async throws(VaultError) -> [String] {
         let original = original
-        do throws(StoreError) {
-            try SQLiteStore.remove(in: location.directory)
+        // The keys are those of a vault that is somewhere else.
+        try requireHere()
+        do {
+            let address = try location.storeAddress()
+            // What a move has left first: the directory would seem to be a vault that was moved away.
+            for address in try await remains() { try await BackendStore.remove(address, at: location) }
+            try await BackendStore.remove(address, at: location)
+            try location.point(to: nil)
         } catch {
-            throw VaultError(error)
+            throw Vault.vaultError(error)
         }
         // The keys of a copy are those of the vault it was copied from.
         guard original == nil else { return [] }
@@ -28,6 +34,8 @@ extension ClosedVault {
             }
         }
         VaultPlace(location: location, vault: id).forget()
+        CachePlace(location: location).forget(id)
+        LocalFiles.remove(from: location.state(of: id))
         do throws(FileError) {
             try AuditFiles(directory: location.state(of: id)).remove()
         } catch {
@@ -39,5 +47,15 @@ extension ClosedVault {
             throw VaultError(error)
         }
         return failures
+    }
+
+    /// Stores in the vault's directory that it was moved out of.
+    public func remains() async throws(VaultError) -> [StoreAddress] {
+        var found: [StoreAddress] = []
+        for address in try location.unusedStores() {
+            let other = try await ClosedVault.open(address, for: location)
+            if other.id == id, other.header.phase == .moved || other.isArriving { found.append(address) }
+        }
+        return found
     }
 }

@@ -24,8 +24,14 @@ public struct ClosedVault: Sendable {
     public var remembersGenerations: Bool { ledger.isWritable }
     /// Whether a rotation of the data key is under way, or was broken off.
     public var isRotating: Bool { header.phase == .rotating }
+    /// Where its records are, for people: `sqlite`, `directory PATH`, or the address of a cluster.
+    public var storeDescription: String {
+        guard let address = try? location.storeAddress() else { return "unknown" }
+        if case .directory(let path) = address { return "directory \(path)" }
+        return "\(address)"
+    }
     /// Whether the vault lies on media that cannot be written.
-    public var isReadOnly: Bool { (store as? SQLiteStore)?.isReadOnly ?? false }
+    public var isReadOnly: Bool { store.isReadOnly }
     /// The slots, as they describe themselves; nothing vouches for that before a key has opened one of them.
     public var slots: [SlotListing] { header.slots.map(SlotListing.init) }
 
@@ -33,13 +39,30 @@ public struct ClosedVault: Sendable {
     ///
     /// - Throws: `.notFound`, `.damaged`, `.unsafe` or `.unavailable`.
     public static func open(_ location: VaultLocation) async throws(VaultError) -> ClosedVault {
+        try await open(try location.storeAddress(), for: location)
+    }
+
+    /// Looks at a store as if the vault's directory stood for it.
+    static func open(
+        _ address: StoreAddress,
+        for location: VaultLocation
+    ) async throws(VaultError) -> ClosedVault {
         do {
-            let store = try await SQLiteStore.open(in: location.directory, locks: location.stateBase)
-            let stored = try await store.header()
-            let header = try parse(stored, location)
-            let state = location.state(of: header.vault)
-            let ledger = try await GenerationLedger.open(state)
-            return try await look(at: store.leasing(in: state), ledger: ledger, location: location)
+            let store = try await BackendStore.open(address, at: location)
+            let header = try parse(try await store.records.header(), location)
+            let ledger = try await GenerationLedger.open(location.state(of: header.vault))
+            return try await look(at: store.placed(for: header.vault, at: location), ledger: ledger, location: location)
+        } catch {
+            throw Vault.vaultError(error)
+        }
+    }
+
+    /// Looks at the vault whose records are in a store of the caller's.
+    static func open(_ location: VaultLocation, in store: any RecordStore) async throws(VaultError) -> ClosedVault {
+        do {
+            let header = try parse(try await store.header(), location)
+            let ledger = try await GenerationLedger.open(location.state(of: header.vault))
+            return try await look(at: store, ledger: ledger, location: location)
         } catch {
             throw Vault.vaultError(error)
         }
@@ -86,15 +109,17 @@ public struct ClosedVault: Sendable {
     }
 
     /// Why this is not the state this machine saw last; `nil` if it may be.
+    ///
+    /// A store that the vault was moved out of is older than what there is, and is not used anyway.
     public var rollback: String? {
-        guard let seen else { return nil }
+        guard let seen, header.phase != .moved else { return nil }
         if header.generation < seen.generation {
             return "its header has generation \(header.generation), and \(seen.generation) was seen here before"
         }
         if header.generation == seen.generation, Header.digest(of: bytes) != seen.digest {
             return "its header differs from the one of the same generation that was seen here before"
         }
-        if changeCounter < seen.changeCounter {
+        if header.generation == seen.generation, changeCounter < seen.changeCounter {
             return "it has seen \(changeCounter) changes, and had seen \(seen.changeCounter) before"
         }
         return nil
@@ -107,7 +132,10 @@ public struct ClosedVault: Sendable {
             throw VaultError(
                 .damaged,
                 "\(location.directory): \(rollback): it was tampered with, or changed on another machine too",
-                hint: "make a new vault with vault init, and bring a backup into it with vault restore FILE"
+                hint: store.hasCommonLock
+                    ? "make a new vault with vault init, and bring a backup into it with vault restore FILE"
+                    : "if slots were changed on two machines, vault doctor --accept-rollback takes the header that is "
+                        + "there; then make the other change again"
             )
         }
         throw VaultError(
@@ -119,8 +147,10 @@ public struct ClosedVault: Sendable {
 
     /// The session that `key` opens.
     ///
+    /// - Parameter isMoving: Whether it is for finishing or taking back a move. Nobody else gets a session of a store that
+    ///   is no vault any more, or not yet: with one he could write.
     /// - Throws: `.damaged` if the header was not written by whoever holds it.
-    func session(under key: DataKey) throws(VaultError) -> Vault.Session {
+    func session(under key: DataKey, isMoving: Bool = false) throws(VaultError) -> Vault.Session {
         guard Header.isAuthentic(bytes, under: key) else {
             throw VaultError(
                 .damaged,
@@ -128,6 +158,7 @@ public struct ClosedVault: Sendable {
                 hint: "make a new vault with vault init, and bring a backup into it with vault restore FILE"
             )
         }
+        if !isMoving { try requireHere() }
         do {
             let oldKey = try header.oldDataKey.map { sealed in try key.open(old: sealed) }
             return Vault.Session(header: header, key: key, oldKey: oldKey)

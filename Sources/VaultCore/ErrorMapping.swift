@@ -45,10 +45,20 @@ extension VaultError {
             case .exists, .invalid: .failed
             case .damaged: .damaged
             case .unsafe: .unsafe
+            case .misconfigured: .configuration
             default: .unavailable
             }
         let hint = error.code == .absent ? "make one with: vault init" : error.hint
         self.init(code, error.description, hint: hint, underlying: error)
+    }
+
+    /// Whether no server of the store answered; what is cached here may still be read.
+    public var isStoreUnreachable: Bool { (underlying as? StoreError)?.code == .unreachable }
+
+    /// Whether the lease had ended under which a change was decided, so that the store refused it.
+    package var isLeaseLost: Bool {
+        if let error = underlying as? VaultError { return error.isLeaseLost }
+        return (underlying as? StoreError)?.code == .leaseLost
     }
 
     /// The error of a cryptographic operation where it is no question of keys: no memory, or an entry too large.

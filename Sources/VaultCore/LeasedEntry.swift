@@ -35,11 +35,20 @@ public final class LeasedEntry: Sendable {
     ) async throws(VaultError) -> EntrySummary {
         try await vault.attempt { session in
             let sealed = try await self.vault.change(self.name, session, change)
-            let summary = try await self.vault.write(sealed, session)
+            let summary = try await self.vault.write(sealed, session, holding: self.lease)
             self.last.withLock { $0 = sealed }
             return summary
         }
     }
+
+    /// Whether the lease can end before its holder does: one who was stopped, or cut off from the store.
+    public var isFenced: Bool { lease.fence != nil }
+
+    /// Whether nobody else can have the entry at that time of the boot-time clock, in milliseconds.
+    ///
+    /// Nothing is taken off for how long the request may take: whoever comes next finds the journal, and leaves the token
+    /// alone until the answer has had time to arrive.
+    public func isHeld(at bootTime: UInt64) -> Bool { lease.fence.map { bootTime < $0.heldUntil() } ?? true }
 
     /// Makes sure that there is room for a change whose loss would lose a grant.
     ///
@@ -81,11 +90,13 @@ public final class LeasedEntry: Sendable {
                     underlying: error
                 )
             }
+            let remedy =
+                error.isStoreUnreachable || error.isLeaseLost ? "reach the store again" : "make room for the vault"
             throw VaultError(
                 .unavailable,
                 "\(name): the server gave new tokens, and the vault cannot be written: \(error.message); they are kept "
                     + "sealed in \(kept)",
-                hint: "make room for the vault, and run any vault command: it takes them in",
+                hint: "\(remedy), and run any vault command: it takes them in",
                 underlying: error
             )
         }
@@ -94,7 +105,8 @@ public final class LeasedEntry: Sendable {
     /// Removes the entry.
     public func remove() async throws(VaultError) {
         try await vault.attempt { session in
-            try await self.vault.delete(try await self.vault.find(RecordName(self.name), in: session), session)
+            let found = try await self.vault.find(RecordName(self.name), in: session)
+            try await self.vault.delete(found, session, holding: self.lease)
         }
     }
 
@@ -122,7 +134,7 @@ extension Vault {
             let lease = try await self.lease(hint.id, within: limit)
             // It may have been renamed, or replaced by another of that name, while we waited.
             do {
-                do throws(VaultError) { try await self.adoptSpill(of: hint.id) } catch {
+                do throws(VaultError) { try await self.adoptSpill(of: hint.id, holding: lease) } catch {
                     if !forNewGrant { throw error }
                 }
                 let found = try await self.summary(of: name)

@@ -29,6 +29,10 @@ extension Vault {
         guard summary.id == entry.summary.id, summary.name == name else {
             preconditionFailure("VaultCore: update changed an entry's identity")
         }
+        // Whoever puts another refresh token there has just been given it, by the server or in a file of this machine.
+        if entry.secrets.fingerprint(.refreshToken) != secrets.fingerprint(.refreshToken) {
+            summary.refresher = refresher
+        }
         summary.generation = entry.floor + 1
         summary.updatedAt = clock.now
         let plain = try sealable(secrets)
@@ -56,7 +60,7 @@ extension Vault {
     }
 
     /// Commits a change, and moves the entry from one kept file's list to another's where its source changed.
-    func write(_ change: SealedChange, _ session: Session) async throws -> EntrySummary {
+    func write(_ change: SealedChange, _ session: Session, holding lease: Lease) async throws -> EntrySummary {
         var changes = replacing(change.found, with: change.record)
         let (before, after) = (change.sourceBefore?.sha256, change.summary.source?.sha256)
         if let before, before != after {
@@ -65,7 +69,7 @@ extension Vault {
         if let after, before != after {
             changes += try await owning(original: after, by: change.summary.id, session)
         }
-        try await store.commit(changes, ifHeaderGeneration: session.header.generation)
+        try await store.commit(changes, ifHeaderGeneration: session.header.generation, holding: lease)
         try await remember(Self.generations(changes))
         return change.summary
     }

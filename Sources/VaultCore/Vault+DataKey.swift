@@ -25,7 +25,7 @@ extension Vault {
         } catch {
             throw VaultError(error)
         }
-        let closed = try await ClosedVault.open(location)
+        let closed = try await ClosedVault.open(location).settled(clock)
         try closed.requireNoRollback()
         guard Header.isAuthentic(closed.bytes, under: dataKey) else {
             throw VaultError(

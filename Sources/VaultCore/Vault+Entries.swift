@@ -16,7 +16,7 @@ extension Vault {
     /// - Throws: `.notFound`, or `.damaged` if the record is not what it must be.
     public func summary(of name: EntryName) async throws(VaultError) -> EntrySummary {
         try await attempt { session in
-            let found = try await self.find(RecordName(name), in: session)
+            let found = try await self.latest(try await self.find(RecordName(name), in: session), session)
             return try await self.summary(found, session).summary
         }
     }
@@ -27,7 +27,7 @@ extension Vault {
     public func read(_ name: EntryName) async throws(VaultError) -> OpenedEntry {
         // A non-copyable value cannot leave a generic closure of `attempt`; it leaves in a box.
         let box = try await attempt { session in
-            let found = try await self.find(RecordName(name), in: session)
+            let found = try await self.latest(try await self.find(RecordName(name), in: session), session)
             return EntryBox(try await self.open(found, session))
         }
         return try box.take()
@@ -39,8 +39,10 @@ extension Vault {
             var listing = Listing()
             // All at once before the records are read: what was seen can then only be older than what there is.
             let seen = try await self.ledger.generations()
+            let copies = try await self.copies(session) { listing.faults.append($0) }
             try await self.walk(session) { record in
                 guard let name = record.name.entry else { return }
+                let record = try await self.latest(record, among: copies, session)
                 listing.entries.append(try await self.summary(record, named: name, session, seen: seen).summary)
             } fault: {
                 listing.faults.append($0)
@@ -68,6 +70,8 @@ extension Vault {
             guard try await self.locate(name, session) == nil else { throw Self.taken(summary.name) }
             let id = session.key.recordID(name)
             var sealed = summary
+            // Its grant is new here, so this machine is the one that has it.
+            sealed.refresher = refresher
             sealed.generation = (try await self.ledger.generation(of: id) ?? 0) + 1
             var changes = [RecordChange.put(try self.seal(&sealed, plain, session), replacing: nil)]
             if let source = sealed.source {
@@ -104,11 +108,11 @@ extension Vault {
         } catch  where error.isTaken {
             return try await update(summary.name) { (old, oldSecrets) throws(VaultError) in
                 let (id, generation, createdAt) = (old.id, old.generation, old.createdAt)
-                let (confirmsUse, programs) = (old.confirmsUse, old.programs)
+                let (confirmsUse, programs, refresher) = (old.confirmsUse, old.programs, old.refresher)
                 old = summary
                 (old.id, old.generation, old.createdAt) = (id, generation, createdAt)
                 // Who may use an entry is its owner's word, and no part of a new secret.
-                (old.confirmsUse, old.programs) = (confirmsUse, programs)
+                (old.confirmsUse, old.programs, old.refresher) = (confirmsUse, programs, refresher)
                 oldSecrets = try Self.secrets(plain)
             }
         }
@@ -135,6 +139,7 @@ extension Vault {
             defer { lease.release() }
             let found = try await self.find(RecordName(old), in: session)
             guard try await self.locate(RecordName(new), session) == nil else { throw Self.taken(new) }
+            try await self.requireUndisputed(found, session)
             let entry = try await self.openForWriting(found, session)
             let id = session.key.recordID(RecordName(new))
             let seen = try await self.ledger.generation(of: id) ?? 0
@@ -146,7 +151,8 @@ extension Vault {
             // If the new name is taken meanwhile, the conflict leads to another attempt, and that finds it taken.
             try await self.store.commit(
                 [.put(record, replacing: nil), .delete(found.stored.id, generation: found.stored.generation)],
-                ifHeaderGeneration: session.header.generation
+                ifHeaderGeneration: session.header.generation,
+                holding: lease
             )
             // One more than was deleted: the old record is older than that, should it ever be put back.
             try await self.remember([id: sealed.generation, found.stored.id: found.stored.generation + 1])
@@ -170,18 +176,19 @@ extension Vault {
                 lease = try await self.lease(summary.id)
             }
             // Damaged or not: what was found is deleted if it is still the same.
-            try await self.delete(found, session)
+            try await self.delete(found, session, holding: lease)
         }
     }
 
     /// Deletes a record that was found, and the kept original with the last entry that came from it.
-    func delete(_ found: FoundRecord, _ session: Session) async throws {
+    func delete(_ found: FoundRecord, _ session: Session, holding lease: Lease?) async throws {
         var changes = [RecordChange.delete(found.stored.id, generation: found.stored.generation)]
         if let summary = try? await summary(found, session).summary, let source = summary.source {
             changes += try await releasingIfSound(original: source.sha256, from: summary.id, session)
         }
-        try await store.commit(changes, ifHeaderGeneration: session.header.generation)
+        try await store.commit(changes, ifHeaderGeneration: session.header.generation, holding: lease)
         try await remember([found.stored.id: found.stored.generation + 1])
+        try await settleCopies(of: found, session)
     }
 
     static func taken(_ name: EntryName) -> VaultError {

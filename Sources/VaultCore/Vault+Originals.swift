@@ -116,6 +116,9 @@ extension Vault {
         }
     }
 
+    /// The entries that came from a kept file, as its first chunk says.
+    func owners(_ first: FoundRecord) throws -> [EntryID] { try originalHead(first).owners }
+
     private func rewriting(
         _ first: FoundRecord,
         _ head: (size: Int, owners: [EntryID], binding: RecordBinding),

@@ -8,6 +8,10 @@ struct FoundRecord: Sendable {
     var stored: StoredRecord
     var name: RecordName
     var key: DataKey
+    /// Whether it lies beside the record in its place, where a sync tool left it.
+    var isCopy = false
+    /// Whether other versions of it say something else.
+    var isContested = false
 }
 
 /// An opened entry, and the least generation its successor must exceed.
@@ -169,7 +173,11 @@ extension Vault {
             }
             return FoundRecord(stored: stored, name: name, key: key)
         }
-        throw RecordFault(sentence: "does not open: it is damaged, or was sealed by another vault")
+        throw RecordFault(
+            sentence: store.hasCommonLock
+                ? "does not open: it is damaged, or was sealed by another vault"
+                : "does not open: it is damaged, or was changed on a machine that did not yet have the new data key"
+        )
     }
 
     /// The summary of a found record, marked where it is older than this machine has seen.
@@ -204,7 +212,8 @@ extension Vault {
                 encodedFields: opened.body
             )
             guard var summary = read else { throw RecordFault(sentence: "has a summary that cannot be read") }
-            if found.stored.generation < seen {
+            // A copy may well be older, and what it says of its state is its own.
+            if !found.isCopy, found.stored.generation < seen {
                 // The ledger is raised after the commit, so it may be ahead of what was read a moment ago.
                 guard try await store.record(id) == found.stored else {
                     throw StoreError(.conflict, location.directory, "the record changed while it was read")
@@ -212,6 +221,7 @@ extension Vault {
                 // Spending an old refresh token again can end the whole grant: readable, but held.
                 summary.state = .held(.rolledBack)
             }
+            hold(&summary, isContested: found.isContested)
             return (summary, record, opened.binding, seen)
         } catch let error where error is RecordFault || error is CryptoError {
             throw damaged(found, error)
@@ -266,6 +276,7 @@ extension Vault {
     /// Seals an entry under the current key, and notes which secrets it holds.
     func seal(_ summary: inout EntrySummary, _ plain: SharedSecret, _ session: Session) throws -> StoredRecord {
         summary.holds = try Self.secrets(plain).fields
+        (summary.state, summary.sealedState) = (summary.keptState, nil)
         let name = RecordName(summary.name)
         let binding = RecordBinding(vault: id, entry: summary.id, generation: summary.generation, name: name)
         guard summary.isWritable else {

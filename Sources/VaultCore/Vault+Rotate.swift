@@ -153,6 +153,7 @@ extension Vault {
             try Self.requireNoOldKey(session)
             // Under the lease, and before anything is put anywhere: the header must be the one that was prepared for.
             try await requireHeader(session)
+            try await requireOneVersion(of: "sealed under the new key")
             let key = try DataKey.random()
             for survivor in prepared.survivors {
                 made.append((try await successor(of: survivor, under: key, derivation), survivor.slot))

@@ -18,8 +18,8 @@ extension Vault {
             let lease: Lease?
             do {
                 lease = try await self.store.tryLease(name)
-            } catch let error as StoreError where error.code == .unavailable {
-                return  // read-only: both keys open it as it is
+            } catch let error as StoreError where [.unavailable, .unreachable].contains(error.code) {
+                return  // read-only, or out of reach: both keys open it as it is
             }
             guard let lease else { return }
             defer { lease.release() }
@@ -77,13 +77,16 @@ extension Vault {
         for stored in page {
             guard let (record, entry) = try moved(stored, from: oldKey, session) else { continue }
             // A refresh under way may have to spill its tokens under the old key, so that key waits for it.
-            leases.append(try await lease(entry))
-            try await adoptSpill(of: entry)
+            let lease = try await lease(entry)
+            leases.append(lease)
+            try await adoptSpill(of: entry, holding: lease)
             changes += [.put(record, replacing: nil), .delete(stored.id, generation: stored.generation)]
             moves.append((stored.id, record.id, record.generation))
         }
         guard let end = page.last?.id else { return .done }
         guard !changes.isEmpty else { return .moved(upTo: end) }
+        // Under no one lease, and it needs none: who took one of these that had ended has written a journal since, and
+        // that is another generation of the record.
         // A writer was faster: the page is read again, and has fewer records to move.
         guard try await commitUnlessConflict(changes, session) else {
             // But what stands under both keys would be found there for ever.

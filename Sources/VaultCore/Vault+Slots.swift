@@ -1,7 +1,7 @@
 public import KeyCustody
 public import VaultAPI
 public import VaultCrypto
-internal import VaultStorage
+public import VaultStorage
 
 /// A slot to be made.
 public struct NewSlot: Sendable {
@@ -24,14 +24,69 @@ extension Vault {
     /// Makes a vault with a new data key, and opens it.
     ///
     /// - Parameters:
+    ///   - address: Where its records are kept. Unless that is the directory itself, the directory names it.
     ///   - slots: At least one.
     ///   - custodians: Keep the secrets of the slots.
     /// - Throws: `.failed` where there is one already; nothing is left behind then, in the keyring neither.
     public static func create(
         _ location: VaultLocation,
+        in address: StoreAddress = .sqlite,
         slots: [NewSlot],
         custodians: CustodianSet,
         clock: VaultClock = VaultClock()
+    ) async throws(VaultError) -> Vault {
+        try await make(location, slots, custodians, clock) { id, header in
+            let store = try await BackendStore.create(address, at: location, for: id, header: header)
+            guard address != .sqlite, address != .directory(location.directory) else { return store }
+            do {
+                try location.point(to: address)
+            } catch {
+                // A vault that nothing names would stand in the way of the next attempt, and there is nothing in it yet.
+                try? await BackendStore.remove(address, at: location)
+                throw error
+            }
+            return store
+        } taken: { error in
+            VaultError(
+                .failed,
+                address == .sqlite
+                    ? "\(location.directory): there is a vault here already; it was left as it is"
+                    : "\(error.description); it was left as it is",
+                hint: address == .sqlite
+                    ? "vault status shows it; --vault DIR or --profile NAME makes another one"
+                    : error.hint ?? "if it is the vault you mean: vault store use \(address)",
+                underlying: error
+            )
+        }
+    }
+
+    /// Makes a vault with a new data key in a store of the caller's, and opens it.
+    ///
+    /// - Parameters:
+    ///   - location: Where this machine keeps what belongs to the vault; its directory serves in messages alone.
+    ///   - store: Makes a store that holds that header and no records, or throws `.exists`.
+    /// - Throws: As `create(_:in:slots:custodians:clock:)`.
+    public static func create(
+        _ location: VaultLocation,
+        slots: [NewSlot],
+        custodians: CustodianSet,
+        clock: VaultClock = VaultClock(),
+        making store: (StoredHeader) async throws -> any RecordStore
+    ) async throws(VaultError) -> Vault {
+        try await make(location, slots, custodians, clock) { _, header in
+            try await store(header)
+        } taken: { error in
+            VaultError(.failed, "\(error.description); it was left as it is", hint: error.hint, underlying: error)
+        }
+    }
+
+    private static func make(
+        _ location: VaultLocation,
+        _ slots: [NewSlot],
+        _ custodians: CustodianSet,
+        _ clock: VaultClock,
+        _ store: (VaultID, StoredHeader) async throws -> any RecordStore,
+        taken: (StoreError) -> VaultError
     ) async throws(VaultError) -> Vault {
         let id = VaultID.random()
         var made: [KeySlot] = []
@@ -45,11 +100,7 @@ extension Vault {
             header.auditKey = try key.seal(audit: SharedSecret(try SecretBytes(random: SecretBox.keyBytes)))
             try header.checkLimits()
             let stored = StoredHeader(generation: 1, bytes: header.encoded(under: key))
-            let store = try await SQLiteStore.create(
-                in: location.directory,
-                locks: location.state(of: id),
-                header: stored
-            )
+            let store = try await store(id, stored)
             exists = true
             let vault = Vault(
                 location: location,
@@ -68,14 +119,7 @@ extension Vault {
             if !exists {
                 for slot in made { await forget(slot.description, vault: id, custodians) }
             }
-            if let error = error as? StoreError, error.code == .exists {
-                throw VaultError(
-                    .failed,
-                    "\(location.directory): there is a vault here already; it was left as it is",
-                    hint: "vault status shows it; --vault DIR or --profile NAME makes another one",
-                    underlying: error
-                )
-            }
+            if let error = error as? StoreError, error.code == .exists { throw taken(error) }
             if let error = error as? StoreError, error.code == .absent {
                 // Not "no vault here": its directory cannot be made.
                 throw VaultError(.unavailable, error.description, hint: error.hint, underlying: error)

@@ -24,18 +24,17 @@ extension Vault {
                     let held = try? await store.tryLease(lease)
                 else { continue }
                 defer { held.release() }
-                try? await adoptSpill(of: entry)
+                try? await adoptSpill(of: entry, holding: held)
             }
         }
     }
 
     /// Takes in what was spilled for one entry, if anything was.
     ///
-    /// The caller holds the entry's lease, so nobody is writing the file, and nobody is going to.
-    ///
+    /// - Parameter lease: The entry's: nobody is writing the file, and nobody is going to.
     /// - Throws: `.unsafe` or `.unavailable` for a file that is there and cannot be read. It may hold the only copy of a
     ///   grant, and the entry a refresh token that is spent; so nothing may be sent meanwhile.
-    func adoptSpill(of entry: EntryID) async throws(VaultError) {
+    func adoptSpill(of entry: EntryID, holding lease: Lease) async throws(VaultError) {
         // A copy shares the state directory with its original, and that is whose tokens were spilled.
         guard original == nil else { return }
         for place in spillPlaces {
@@ -46,7 +45,7 @@ extension Vault {
                 try? PrivateFiles.remove(path)
                 continue
             }
-            switch try await adopt(spilled, of: entry) {
+            switch try await adopt(spilled, of: entry, holding: lease) {
             case .settled: try? PrivateFiles.remove(path)
             case .ahead: break
             case .foreign: try Self.setAside(path, bytes)
@@ -105,7 +104,11 @@ extension Vault {
         case foreign
     }
 
-    private func adopt(_ spilled: SpilledRecord, of id: EntryID) async throws(VaultError) -> Adoption {
+    private func adopt(
+        _ spilled: SpilledRecord,
+        of id: EntryID,
+        holding lease: Lease
+    ) async throws(VaultError) -> Adoption {
         try await attempt { session in
             guard let spill = try self.open(spilled, of: id, session) else {
                 // Unless it is sealed under a key that came with another header.
@@ -129,11 +132,12 @@ extension Vault {
             else { return isBehind ? .ahead : .settled }
             var adopted = spill.summary
             adopted.name = name
+            adopted.refresher = entry.summary.refresher
             adopted.generation = entry.floor + 1
             adopted.updatedAt = self.clock.now
             let record = try self.seal(&adopted, spill.plain, session)
             let changes = self.replacing(found, with: record)
-            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation)
+            try await self.store.commit(changes, ifHeaderGeneration: session.header.generation, holding: lease)
             try await self.remember(Self.generations(changes))
             return .settled
         }

@@ -7,9 +7,11 @@ extension Vault {
     public func verify() async throws(VaultError) -> Listing {
         try await attempt { session in
             var listing = Listing()
+            let copies = try await self.copies(session) { listing.faults.append($0) }
             try await self.walk(session) { found in
                 _ = try self.openRaw(found)
                 guard let name = found.name.entry else { return }
+                let found = try await self.latest(found, among: copies, session)
                 listing.entries.append(try await self.summary(found, named: name, session).summary)
             } fault: {
                 listing.faults.append($0)

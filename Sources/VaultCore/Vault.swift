@@ -3,7 +3,7 @@ internal import PrivateFiles
 internal import Synchronization
 public import VaultAPI
 internal import VaultCrypto
-internal import VaultStorage
+public import VaultStorage
 
 /// An open vault: sealed records in a store, and the data key that opens them.
 ///
@@ -25,7 +25,9 @@ public final class Vault: Sendable {
 
     var place: VaultPlace { VaultPlace(location: location, vault: id) }
 
-    let store: any RecordStore
+    /// Where its records are; another store once the vault has been moved and this process has noticed.
+    var store: any RecordStore { records.withLock { $0 } }
+    private let records: Mutex<any RecordStore>
     let ledger: GenerationLedger
     let custodians: CustodianSet
     /// Whether it was opened with the data key itself, so that nobody opens it again under a new one.
@@ -34,6 +36,8 @@ public final class Vault: Sendable {
     private let session: Mutex<Session>
     /// Hand-outs of this process that have no line in the audit log, and that its head does not know of.
     let unwritten = Mutex<UInt64>(0)
+    /// The random bytes of the state directory, once they were read.
+    let machineBytes = Mutex<[UInt8]?>(nil)
 
     /// What a look at the header gave, and what holds until the header moves.
     struct Session: Sendable {
@@ -94,7 +98,7 @@ public final class Vault: Sendable {
     ) {
         self.location = location
         id = session.header.vault
-        self.store = store
+        records = Mutex(store)
         self.ledger = ledger
         self.custodians = custodians
         self.clock = clock
@@ -114,12 +118,36 @@ public final class Vault: Sendable {
         with custodians: CustodianSet,
         options: Options = Options()
     ) async throws(VaultError) -> Vault {
-        var closed = try await ClosedVault.open(location)
+        try await open(try await ClosedVault.open(location).settled(options.clock), with: custodians, options)
+    }
+
+    /// Opens the vault whose records are in a store of the caller's.
+    ///
+    /// - Parameters:
+    ///   - location: Where this machine keeps what belongs to the vault, such as what it has seen of it; its directory
+    ///     serves in messages alone.
+    ///   - store: Any that passes `RecordStoreConformance` of VaultTestKit.
+    /// - Throws: As `open(_:with:options:)`.
+    public static func open(
+        _ location: VaultLocation,
+        in store: any RecordStore,
+        with custodians: CustodianSet,
+        options: Options = Options()
+    ) async throws(VaultError) -> Vault {
+        try await open(try await ClosedVault.open(location, in: store), with: custodians, options)
+    }
+
+    private static func open(
+        _ found: ClosedVault,
+        with custodians: CustodianSet,
+        _ options: Options
+    ) async throws(VaultError) -> Vault {
+        var closed = found
         if !options.acceptsRollback { try closed.requireNoRollback() }
         let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
         let unlocked = try await unlocking.open(&closed, acceptsRollback: options.acceptsRollback)
         let vault = Vault(
-            location: location,
+            location: closed.location,
             store: closed.store,
             ledger: closed.ledger,
             custodians: custodians,
@@ -136,6 +164,7 @@ public final class Vault: Sendable {
     func begin(_ closed: ClosedVault, acceptingRollback: Bool) async throws(VaultError) {
         try await remember(closed, acceptingRollback: acceptingRollback)
         place.remember()
+        await settleCopies()
         await adoptSpills()
         if current.header.phase == .rotating { try await resumeRotation() }
         await addAuditKey()
@@ -147,23 +176,32 @@ public final class Vault: Sendable {
     /// Makes `session` the current one.
     func adopt(_ session: Session) { self.session.withLock { $0 = session } }
 
-    /// Looks at the header again, because it has moved: another process added a slot, or made a new data key.
+    /// Makes `session` the current one, and `store` the one that it is of.
+    ///
+    /// What began on another store fails there or here, because no two headers of a vault have one generation.
+    func adopt(_ session: Session, in store: any RecordStore) {
+        records.withLock { $0 = store }
+        adopt(session)
+    }
+
+    /// Looks at the header again, because it has moved: another process added a slot, made a new data key, or moved the
+    /// vault to another store, and then this process goes on there.
     ///
     /// With a new data key the slot must open again; the custodians remember what was typed.
     func reload() async throws(VaultError) {
-        var closed = try await ClosedVault.look(at: store, ledger: ledger, location: location)
+        var closed = try await ClosedVault.look(at: store, ledger: ledger, location: location).settled(clock)
         try closed.requireNoRollback()
         let before = current
         guard closed.header.vault == id else {
             throw VaultError(.damaged, "\(location.directory): another vault was put in its place while it was open")
         }
         if Header.isAuthentic(closed.bytes, under: before.key) {
-            adopt(try closed.session(under: before.key))
+            adopt(try closed.session(under: before.key), in: closed.store)
         } else {
             guard !isLent else { throw Self.keyChanged(location) }
             let unlocking = Unlocking(custodians: custodians, onlySlot: nil)
             let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
-            adopt(try closed.session(under: unlocked.key))
+            adopt(try closed.session(under: unlocked.key), in: closed.store)
         }
         try await remember(closed, acceptingRollback: false)
     }
@@ -217,7 +255,7 @@ public final class Vault: Sendable {
     }
 
     /// Remembers a header that turned out authentic.
-    private func remember(_ closed: ClosedVault, acceptingRollback: Bool) async throws(VaultError) {
+    func remember(_ closed: ClosedVault, acceptingRollback: Bool) async throws(VaultError) {
         let seen = closed.seenNow
         do throws(StoreError) {
             if acceptingRollback {

@@ -14,12 +14,22 @@ public struct VaultLocation: Hashable, Sendable {
     /// What lives no longer than the user's session, in memory; `nil` where the system offers no such place.
     public var runtimeBase: String?
 
+    /// Above the directories that hold what is kept here of a vault in a remote store; `nil` for none.
+    public var cacheBase: String?
+
     /// A vault in `directory`, its state below `stateBase`.
-    public init(directory: String, stateBase: String, configuration: String, runtimeBase: String? = nil) {
+    public init(
+        directory: String,
+        stateBase: String,
+        configuration: String,
+        runtimeBase: String? = nil,
+        cacheBase: String? = nil
+    ) {
         self.directory = directory
         self.stateBase = stateBase
         self.configuration = configuration
         self.runtimeBase = runtimeBase
+        self.cacheBase = cacheBase
     }
 
     /// The state directory of the vault with that UUID.
@@ -67,7 +77,8 @@ public struct VaultLocation: Hashable, Sendable {
             directory: absolute(chosen ?? ""),
             stateBase: try base("XDG_STATE_HOME", ".local/state"),
             configuration: absolute(configuration ?? ""),
-            runtimeBase: runtimeDirectory(environment).map { "\($0)/vault" }
+            runtimeBase: runtimeDirectory(environment).map { "\($0)/vault" },
+            cacheBase: try base("XDG_CACHE_HOME", ".cache")
         )
     }
 

@@ -56,7 +56,8 @@ final class BrokerFixture: Sendable {
 
     private static let cheap = PasswordHash(passes: 1, memoryBytes: 8192)
 
-    init(secondOwner: SecondOwner? = nil) async throws {
+    /// - Parameter inDirectory: Whether the vault is a directory of files, which other machines may share.
+    init(secondOwner: SecondOwner? = nil, inDirectory: Bool = false) async throws {
         let base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : FileManager.default.temporaryDirectory.path
         directory = "\(base)/vault-broker-\(UUID().uuidString)"
         try PrivateFiles.makeDirectory(directory)
@@ -68,6 +69,7 @@ final class BrokerFixture: Sendable {
         )
         vault = try await Vault.create(
             location,
+            in: inDirectory ? .directory(location.directory) : .sqlite,
             slots: [NewSlot(.passphrase, derivation: Self.cheap)],
             custodians: Self.custodians(directory)
         )

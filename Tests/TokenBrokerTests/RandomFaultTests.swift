@@ -13,7 +13,7 @@ import VaultCore
 /// reported as such." `VAULT_FAULT_SEQUENCES` asks for more, `VAULT_FAULT_SEED` for the same again.
 struct RandomFaultTests {
     static var sequences: Int {
-        ProcessInfo.processInfo.environment["VAULT_FAULT_SEQUENCES"].flatMap { Int($0) } ?? 10_000
+        ProcessInfo.processInfo.environment["VAULT_FAULT_SEQUENCES"].flatMap { Int($0) } ?? 3_000
     }
     static var seed: UInt64 {
         ProcessInfo.processInfo.environment["VAULT_FAULT_SEED"].flatMap { UInt64($0) } ?? .random(in: 0 ... .max)

@@ -21,11 +21,16 @@ struct Vector: Codable {
     var expect: String
     /// What is typed; `null` where nobody can be asked.
     var passphrase: String?
-    var headerGeneration: UInt64
-    var header: Data
-    var records: [Record]
+    /// The stored header and the generation beside it, and the records; absent where there is a backup.
+    var headerGeneration: UInt64?
+    var header: Data?
+    var records: [Record]?
+    /// A backup file, in the place of a vault.
+    var backup: Data?
     /// The access tokens or static secrets of a sound vault, by name, all of them fake.
     var entries: [String: String]?
+    /// The kept files that the entries of a sound vault came from, by SHA-256.
+    var originals: [String: Data]?
 
     static func all() throws -> [(name: String, vector: Vector)] {
         let root = try #require(Bundle.module.resourceURL).appendingPathComponent("Vectors")
@@ -35,15 +40,56 @@ struct Vector: Codable {
             }
     }
 
-    /// Opens the vault, reads every entry, and says how that went.
-    func outcome() async throws -> (outcome: String, entries: [String: String]) {
+    /// What was read of a vault or a backup.
+    struct Outcome {
+        var word = "ok"
+        var entries: [String: String] = [:]
+        var originals: [String: Data] = [:]
+    }
+
+    /// Opens the vault or restores the backup, reads every entry, and says how that went.
+    func outcome() async throws -> Outcome {
+        var outcome = Outcome()
+        do {
+            let vault = if let backup { try await restored(backup) } else { try await opened() }
+            let listing = try await vault.verify()
+            try listing.requireSound()
+            for summary in listing.entries {
+                let entry = try await vault.read(summary.name)
+                outcome.entries[summary.name.description] =
+                    entry.secrets.text(.accessToken) ?? entry.secrets.text(.secret)
+                guard let sha256 = summary.source?.sha256 else { continue }
+                outcome.originals[hexadecimal(sha256)] = try await vault.original(sha256: sha256).map {
+                    Data($0.revealed)
+                }
+            }
+        } catch let error as VaultError {
+            let names: [VaultError.Code: String] = [.damaged: "damaged", .wrongKey: "wrongKey", .locked: "locked"]
+            return Outcome(word: names[error.code] ?? "exit \(error.code.exitStatus)")
+        }
+        return outcome
+    }
+
+    /// A vault of its own with what the backup brings into it.
+    private func restored(_ backup: Data) async throws -> Vault {
         let test = try TestVault()
+        let vault = try await test.create()
+        let file = test.place("backup")
+        try backup.write(to: URL(filePath: file))
+        let passphrase = try secret(try #require(passphrase))
+        _ = try await vault.restore(from: file, passphrase: passphrase, limits: cheapLimits, adopting: true)
+        return vault
+    }
+
+    private func opened() async throws -> Vault {
+        let test = try TestVault()
+        let (header, headerGeneration) = (try #require(header), try #require(headerGeneration))
         let store = try await SQLiteStore.create(
             in: test.location.directory,
             locks: test.place("locks"),
             header: StoredHeader(generation: headerGeneration, bytes: [UInt8](header))
         )
-        let changes = try records.map { record in
+        let changes = try (records ?? []).map { record in
             RecordChange.put(
                 StoredRecord(
                     id: try #require(RecordID([UInt8](record.id))),
@@ -54,20 +100,7 @@ struct Vector: Codable {
             )
         }
         try await store.commit(changes, ifHeaderGeneration: headerGeneration)
-        var entries: [String: String] = [:]
-        do {
-            let vault = try await test.open(passphrase)
-            let listing = try await vault.verify()
-            try listing.requireSound()
-            for summary in listing.entries {
-                let entry = try await vault.read(summary.name)
-                entries[summary.name.description] = entry.secrets.text(.accessToken) ?? entry.secrets.text(.secret)
-            }
-        } catch let error as VaultError {
-            let names: [VaultError.Code: String] = [.damaged: "damaged", .wrongKey: "wrongKey", .locked: "locked"]
-            return (names[error.code] ?? "exit \(error.code.exitStatus)", [:])
-        }
-        return ("ok", entries)
+        return try await test.open(passphrase)
     }
 }
 
@@ -76,36 +109,82 @@ struct VectorTests {
     @Test func everyVectorGivesWhatItSays() async throws {
         for (name, vector) in try Vector.all() {
             let found = try await vector.outcome()
-            #expect(found.outcome == vector.expect, "\(name): \(vector.comment)")
+            #expect(found.word == vector.expect, "\(name): \(vector.comment)")
             if let entries = vector.entries { #expect(found.entries == entries, "\(name)") }
+            if let originals = vector.originals { #expect(found.originals == originals, "\(name)") }
         }
     }
 
     @Test func thereAreEnoughOfThemAndNoneTwice() throws {
         let all = try Vector.all()
-        #expect(all.count >= 40)
-        #expect(Set(all.map(\.vector.comment)).count == all.count)
-        let states = all.map { _, vector in
-            let records = vector.records.map {
-                "\($0.id.base64EncodedString()) \($0.generation) \($0.sealed.base64EncodedString())"
-            }
-            return
-                "\(vector.passphrase ?? "-") \(vector.headerGeneration) \(vector.header.base64EncodedString()) \(records)"
+        #expect(all.count >= 150)
+        var comments: [String: String] = [:]
+        var states: [Data: String] = [:]
+        for (name, vector) in all {
+            var state = vector
+            state.comment = ""
+            state.expect = ""
+            state.entries = nil
+            state.originals = nil
+            let before = states.updateValue(name, forKey: try VectorFiles.encoder.encode(state))
+            #expect(before == nil, "\(name) holds what \(before ?? "") holds")
+            let same = comments.updateValue(name, forKey: vector.comment)
+            #expect(same == nil, "\(name) has the fault of \(same ?? "")")
         }
-        #expect(Set(states).count == all.count)
         #expect(all.contains { $0.name == "ok-sample.json" && $0.vector.expect == "ok" })
         #expect(Set(all.map(\.vector.expect)) == ["ok", "damaged", "wrongKey", "locked"])
+        for (name, vector) in all { #expect(name.hasPrefix("ok-") == (vector.expect == "ok"), "\(name)") }
     }
 
-    /// Writes them anew: `VAULT_WRITE_VECTORS=DIR swift test --filter writesTheVectors`.
+    @Test func theTableNamesEachOfThem() throws {
+        let readme = try String(contentsOf: VectorFiles.readme, encoding: .utf8)
+        let rows = readme.split(separator: "\n").filter { $0.hasPrefix("| `") && $0.contains(".json` |") }
+        #expect(rows.map(String.init) == (try Vector.all().map(VectorFiles.row)))
+    }
+
+    /// Writes those that are missing: `VAULT_WRITE_VECTORS=DIR swift test --filter writesTheVectors`.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["VAULT_WRITE_VECTORS"] != nil))
     func writesTheVectors() async throws {
         let directory = try #require(ProcessInfo.processInfo.environment["VAULT_WRITE_VECTORS"])
+        let present = try Set(FileManager.default.contentsOfDirectory(atPath: directory))
+        // All are of one vault; one that is there already goes on.
+        var maker = try VectorMaker()
+        if let sample = FileManager.default.contents(atPath: "\(directory)/ok-sample.json") {
+            maker = try VectorMaker(of: try JSONDecoder().decode(Vector.self, from: sample))
+        }
+        let all = try maker.all()
+        #expect(Set(all.map(\.0)).count == all.count)
+        for (name, vector) in all where !present.contains("\(name).json") {
+            try (try VectorFiles.encoder.encode(vector) + Data([10]))
+                .write(to: URL(filePath: "\(directory)/\(name).json"))
+        }
+        let readme = URL(filePath: "\(directory)/README.md")
+        let text = try String(contentsOf: readme, encoding: .utf8)
+        let kept = text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.contains(".json` |") }
+        let rows = try FileManager.default.contentsOfDirectory(atPath: directory).filter { $0.hasSuffix(".json") }
+            .sorted().map { name in
+                let data = try Data(contentsOf: URL(filePath: "\(directory)/\(name)"))
+                return VectorFiles.row((name, try JSONDecoder().decode(Vector.self, from: data)))
+            }
+        let head = try #require(kept.lastIndex(of: "|---|---|---|")) + 1
+        let lines = kept[..<head].map(String.init) + rows + kept[head...].map(String.init)
+        try Data(lines.joined(separator: "\n").utf8).write(to: readme)
+    }
+}
+
+/// How the vectors stand in their directory.
+enum VectorFiles {
+    static let readme = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Vectors/README.md")
+
+    static var encoder: JSONEncoder {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        for (name, vector) in try VectorMaker().all() {
-            try (try encoder.encode(vector) + Data([10])).write(to: URL(filePath: "\(directory)/\(name).json"))
-        }
+        return encoder
+    }
+
+    /// Its line of the table.
+    static func row(_ file: (name: String, vector: Vector)) -> String {
+        "| `\(file.name)` | \(file.vector.comment) | \(file.vector.expect) |"
     }
 }
 
@@ -122,6 +201,31 @@ struct VectorMaker {
         header = sample.header
         first = try Self.record("oauth:sample", .accessToken, "fake-access-token", key, header.vault)
         second = try Self.record("static:sample", .secret, "fake-static-secret", key, header.vault)
+    }
+
+    /// Goes on with the vault of a sound vector.
+    init(of sample: Vector) throws {
+        header = try Header([UInt8](try #require(sample.header)))
+        let slot = try #require(header.knownSlots.first)
+        let custodian = PassphraseCustodian(
+            asking: { _ throws(CustodyError) in try secret(TestVault.passphrase) },
+            limits: cheapLimits
+        )
+        let root = try custodian.enroll(slot.description, using: try secret(TestVault.passphrase))
+        let vault = header.vault
+        key = try root.withSecret { (root) throws(CryptoError) in
+            try DataKey(try Unlocking.unwrap(slot, root, vault))
+        }
+        let records = try #require(sample.records).map { record in
+            StoredRecord(
+                id: try #require(RecordID([UInt8](record.id))),
+                generation: record.generation,
+                sealed: [UInt8](record.sealed)
+            )
+        }
+        let id = key.recordID(RecordName(try name("oauth:sample")))
+        first = try #require(records.first { $0.id == id })
+        second = try #require(records.first { $0.id != id })
     }
 
     static func record(
@@ -190,14 +294,14 @@ struct VectorMaker {
     }
 
     /// The header after a change, under the right MAC and digest.
-    private func authentic(_ change: (inout Header) throws -> Void) throws -> [UInt8] {
+    func authentic(_ change: (inout Header) throws -> Void) throws -> [UInt8] {
         var changed = header
         try change(&changed)
         return changed.encoded(under: key)
     }
 
     /// The bytes of the header after a change, MAC and digest put right by who holds the key.
-    private func signed(_ change: (inout [UInt8]) -> Void) -> [UInt8] {
+    func signed(_ change: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes = Array(header.encoded(under: key).dropLast(64))
         change(&bytes)
         bytes += key.headerMAC(bytes)
@@ -205,14 +309,14 @@ struct VectorMaker {
     }
 
     /// The bytes of the header after a change, its digest put right by a forger who has no key.
-    private func forged(_ change: (inout [UInt8]) -> Void) -> [UInt8] {
+    func forged(_ change: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes = header.encoded(under: key)
         change(&bytes)
         return digested(bytes)
     }
 
     /// The first record after a change.
-    private func changed(_ change: (inout StoredRecord) throws -> Void) rethrows -> [StoredRecord] {
+    func changed(_ change: (inout StoredRecord) throws -> Void) rethrows -> [StoredRecord] {
         var record = first
         try change(&record)
         return [record, second]
@@ -389,6 +493,9 @@ struct VectorMaker {
         }
         result.append(("slot-vault", vector("another vault's UUID", "wrongKey", header: forged { $0[16] ^= 1 })))
         result += try records(other)
+        result += try headerFaults() + slotFaults() + keyFaults()
+        result += try recordFaults() + bindingFaults() + rotationFaults()
+        result += try summaryFaults() + secretFaults() + originalFaults() + backupFaults()
         return result
     }
 

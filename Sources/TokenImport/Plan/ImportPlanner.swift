@@ -375,7 +375,7 @@ struct ImportPlanner {
 
     /// Why a file's tokens must not take the place of an entry's; `nil` if they may.
     static func objection(to file: EntrySummary, over entry: EntrySummary) -> String? {
-        let ownerIsVault = entry.state.isVaultOwned && entry.holds.contains(.refreshToken)
+        let ownerIsVault = entry.keptState.isVaultOwned && entry.holds.contains(.refreshToken)
         switch order(of: file, after: entry) {
         case .newer?: return nil
         case .older?: return "the vault's \(entry.name) is newer than the file"
@@ -393,7 +393,7 @@ struct ImportPlanner {
             item.completesOnly = true
             item.notes.append("adds what is now known of its client or server; the tokens stay as they are")
         }
-        item.willBeHeld = !entry.state.isVaultOwned && !(canRemove && entry.state == .held(.secondOwner))
+        item.willBeHeld = !entry.keptState.isVaultOwned && !(canRemove && entry.state == .held(.secondOwner))
     }
 
     enum Order { case older, newer }

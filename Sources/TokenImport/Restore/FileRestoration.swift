@@ -142,7 +142,7 @@ public struct FileRestoration: Sendable {
             switch entry.state {
             case .reauthorizationRequired, .suspect:
                 "\(entry.name) is \(entry.state.word): its owner may have to log in again"
-            case .held(.restored), .held(.rolledBack):
+            case .held(.restored), .held(.rolledBack), .held(.otherMachine), .held(.conflict):
                 "\(entry.name) was held (\(entry.state.reason ?? "")): its refresh token may be spent"
             case .active, .held(.secondOwner):
                 entry.journal.map { _ in "a refresh of \(entry.name) was cut off: its refresh token may be spent" }

@@ -10,6 +10,8 @@ public struct EntrySummary: Hashable, Sendable {
     public var generation: UInt64 = 0
     /// Whether the entry may be used and refreshed.
     public var state: EntryState = .active
+    /// What is sealed, where `state` follows from where one looks instead; `nil` where it is `state`.
+    package var sealedState: EntryState?
 
     /// Which provider's rules apply, by the preset's name.
     public var provider: String?
@@ -78,6 +80,9 @@ public struct EntrySummary: Hashable, Sendable {
     /// The last attempt to refresh, if it failed.
     public var refreshFailure: RefreshFailure?
 
+    /// The one machine that refreshes it, where several share a store without a common lock: a hash, 16 bytes.
+    public var refresher: [UInt8]?
+
     /// The file the entry was imported from.
     public var source: EntrySource?
     /// Which secrets there are; kept in step by whoever seals the entry.
@@ -93,6 +98,18 @@ public struct EntrySummary: Hashable, Sendable {
         self.name = name
         self.createdAt = createdAt
         self.updatedAt = createdAt
+    }
+
+    /// The state as it is kept, wherever one looks.
+    ///
+    /// Whoever sets another state means that one.
+    package var keptState: EntryState {
+        if case .held(let reason) = state, reason.isApparent { sealedState ?? .active } else { state }
+    }
+
+    /// Whether refreshing it spends a refresh token, so that only one may do it at a time.
+    package var spendsRefreshToken: Bool {
+        name.kind == .oauth && holds.contains(.refreshToken) && grantType != "client_credentials"
     }
 
     /// The instant at which the access token expires, where it is known.
@@ -140,6 +157,17 @@ public enum HoldReason: String, Hashable, Sendable {
     case restored
     /// It is older than what this machine has seen.
     case rolledBack
+    /// Another machine refreshes it, and the store has no lock that both could take.
+    ///
+    /// It is never sealed: it follows from where one looks.
+    case otherMachine
+    /// A sync tool has left two versions of it.
+    ///
+    /// It is never sealed either.
+    case conflict
+
+    /// Whether it follows from where one looks, and is never sealed.
+    package var isApparent: Bool { self == .otherMachine || self == .conflict }
 }
 
 /// Until when an access token is valid.

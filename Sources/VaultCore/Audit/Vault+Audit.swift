@@ -104,35 +104,21 @@ extension Vault {
 
     /// Waits for the lock that everybody takes who touches the log.
     ///
-    /// Real time, whatever clock the vault has: it is held for a fraction of a millisecond.
+    /// This machine's, wherever the entries are: the log is. Real time, whatever clock the vault has: it is held for a
+    /// fraction of a millisecond.
     func auditLease() async throws(StoreError) -> Lease {
         var hash = Blake2b(length: 16)
         hash.update("vault audit lease")
         hash.update(id.bytes)
         guard let name = LeaseName(hash.finish()) else { preconditionFailure("VaultCore: lease name of a wrong size") }
-        return try await store.lease(name, within: .seconds(Self.patienceSeconds), clock: ContinuousClock())
+        let leases = LeaseFile(directory: location.state(of: id))
+        return try await LeaseWaiting.wait(within: .seconds(Self.patienceSeconds), on: ContinuousClock()) {
+            () throws(StoreError) in try leases.tryLease(name)
+        }
     }
 
     /// What the store calls this machine's log.
-    ///
-    /// The state directory goes in too: one machine may have two, and each has a log of its own.
-    private var auditRecord: RecordName {
-        var hash = Blake2b(length: 16)
-        hash.update("vault audit machine")
-        hash.update(id.bytes)
-        hash.update(Self.machineID)
-        hash.update(Array(auditFiles.directory.utf8))
-        return RecordName(audit: hash.finish())
-    }
-
-    /// `machine-id(5)`; a container may have none.
-    private static let machineID: [UInt8] = {
-        do throws(FileError) {
-            return try Descriptor.open("/etc/machine-id").read(upTo: 64)
-        } catch {
-            return []
-        }
-    }()
+    private var auditRecord: RecordName { RecordName(audit: machineMark("vault audit machine")) }
 
     /// The line that the store remembers.
     func auditCheckpoint() async throws(VaultError) -> AuditCheckpoint? {

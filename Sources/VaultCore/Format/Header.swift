@@ -3,7 +3,7 @@ internal import KeyCustody
 internal import VaultCrypto
 internal import VaultStorage
 
-/// The head of a vault: who can open it, and how far a rotation has come.
+/// The head of a vault: who can open it, and how far a rotation or a move has come.
 ///
 ///     magic            8   "VAULTHDR"
 ///     major, minor     2+2
@@ -11,16 +11,19 @@ internal import VaultStorage
 ///     vault UUID      16
 ///     generation       8
 ///     created at       8   seconds since 1970
-///     phase            1   0 steady, 1 rotating
+///     phase            1   0 steady, 1 rotating, 2 moved away, 3 arriving
 ///     fields               until 64 bytes before the end; those of unknown tags are carried along
 ///       1  key slot, one field each
 ///       2  the old data key, sealed under the new one; only while rotating
 ///       4  the key of the audit log, sealed under the data key (3 is left out: a sample vault has it as an unknown tag)
+///       5  the address of the store that the vault was moved to; only in one that was moved away
+///       6  which move that was, or which one made this store: 16 random bytes, and 16 that stand for the machine
 ///     MAC             32   keyed BLAKE2b-256 over all before it, under a subkey of the data key
 ///     digest          32   BLAKE2b-256 over all before it
 ///
 /// The digest is checked first and needs no key: damage. The MAC is checked as soon as a slot opens: tampering.
-/// `Schemas/header.json` says the same as data.
+/// A program that does not know a phase takes the header for damaged: it neither reads nor writes the store, which is
+/// what a store that is no vault any more, or not yet, needs. `Schemas/header.json` says the same as data.
 struct Header: Sendable {
     static let magic = Array("VAULTHDR".utf8)
     static let major: UInt16 = 1
@@ -33,12 +36,28 @@ struct Header: Sendable {
     enum Phase: UInt8 {
         case steady = 0
         case rotating = 1
+        /// The vault was moved to another store; nothing may be written here any more.
+        case moved = 2
+        /// The vault is being moved to this store, and is not here yet.
+        case arriving = 3
+    }
+
+    /// One move of a vault from store to store.
+    struct Move: Hashable {
+        static let idBytes = 16
+
+        /// Tells it from every other move, also of a copy of the vault.
+        var id: [UInt8]
+        /// The machine that began it.
+        var machine: [UInt8]
     }
 
     enum Tag {
         static let slot: UInt16 = 1
         static let oldDataKey: UInt16 = 2
         static let auditKey: UInt16 = 4
+        static let movedTo: UInt16 = 5
+        static let move: UInt16 = 6
     }
 
     var vault: VaultID
@@ -52,9 +71,19 @@ struct Header: Sendable {
     var oldDataKey: [UInt8]?
     /// The key of the audit log sealed under the data key; `nil` in a vault that no version with a log has opened yet.
     var auditKey: [UInt8]?
+    /// The store that the vault was moved to, as an address says it; a header is moved just while it has one.
+    var movedTo: String?
+    /// The move that goes on or, in a steady header, the last one; `nil` where there was none.
+    var move: Move?
+    /// Whether this is the store of a move that has not come to its end.
+    var isArriving = false
     var unknownFields: [Field] = []
 
-    var phase: Phase { oldDataKey == nil ? .steady : .rotating }
+    var phase: Phase {
+        if movedTo != nil { return .moved }
+        if isArriving { return .arriving }
+        return oldDataKey == nil ? .steady : .rotating
+    }
 
     /// The slots that this version can open.
     var knownSlots: [KeySlot] { slots.compactMap(\.known) }
@@ -65,6 +94,8 @@ struct Header: Sendable {
         for slot in slots { body.append(Field(tag: Tag.slot, bytes: slot.encoded)) }
         if let oldDataKey { body.append(Field(tag: Tag.oldDataKey, bytes: oldDataKey)) }
         if let auditKey { body.append(Field(tag: Tag.auditKey, bytes: auditKey)) }
+        if let movedTo { body.append(Field(tag: Tag.movedTo, bytes: Array(movedTo.utf8))) }
+        if let move { body.append(Field(tag: Tag.move, bytes: move.id + move.machine)) }
         for field in unknownFields { body.append(field) }
         var writer = ByteWriter()
         writer.append(Self.magic)
@@ -101,6 +132,7 @@ struct Header: Sendable {
         self.generation = generation
         self.createdAt = createdAt
         self.minor = minor
+        isArriving = phase == .arriving
         slots = []
         for field in fields {
             switch field.tag {
@@ -113,9 +145,21 @@ struct Header: Sendable {
             case Tag.auditKey:
                 guard auditKey == nil, field.bytes.count == KeySlot.wrappedBytes else { throw .damaged }
                 auditKey = field.bytes
+            case Tag.movedTo:
+                guard movedTo == nil, !field.bytes.isEmpty, let text = String(validating: field.bytes, as: UTF8.self)
+                else { throw .damaged }
+                movedTo = text
+            case Tag.move:
+                guard move == nil, field.bytes.count == 2 * Move.idBytes else { throw .damaged }
+                move = Move(
+                    id: Array(field.bytes.prefix(Move.idBytes)),
+                    machine: Array(field.bytes.suffix(Move.idBytes))
+                )
             default: unknownFields.append(field)
             }
         }
+        // No vault is moved before its rotation is finished; and what is under way is some move.
+        guard phase == .steady || phase == .rotating || (move != nil && oldDataKey == nil) else { throw .damaged }
         guard self.phase == phase, Set(slots.map(\.id)).count == slots.count, !slots.isEmpty else { throw .damaged }
         try checkLimits()
     }

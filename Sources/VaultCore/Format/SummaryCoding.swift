@@ -10,7 +10,7 @@ extension EntrySummary {
         case rotation, source, holds, metadata
         case grantType, quirk, host, journal, refreshedAt, refreshFailure, loginOption
         case registeredRedirect, clientSecretExpiresAt, endpointReach, authorizations, registeredScope
-        case confirmsUse, program
+        case confirmsUse, program, refresher
     }
 
     /// The fields, those of a newer version at the end.
@@ -22,6 +22,7 @@ extension EntrySummary {
         func add(_ tag: Tag, _ time: Timestamp?) {
             if let time { writer.append(Field(tag: tag.rawValue, bytes: Self.encode(time))) }
         }
+        let state = keptState
         add(.state, state.reason.map { "\(state.word) \($0)" } ?? state.word)
         add(.provider, provider)
         add(.issuer, issuer)
@@ -78,6 +79,7 @@ extension EntrySummary {
         for scope in registeredScopes { add(.registeredScope, scope) }
         if confirmsUse { writer.append(Field(tag: Tag.confirmsUse.rawValue, bytes: [])) }
         for program in programs { add(.program, program) }
+        if let refresher { writer.append(Field(tag: Tag.refresher.rawValue, bytes: refresher)) }
         for field in unknownFields { writer.append(field) }
         return writer.bytes
     }
@@ -86,7 +88,9 @@ extension EntrySummary {
     var isWritable: Bool {
         let texts = Array(metadata.keys) + (source.map { [$0.format, $0.pointer, $0.path] } ?? [])
         guard texts.allSatisfy({ $0.utf8.count <= UInt16.max }) else { return false }
-        return EntrySummary(id: id, name: name, generation: generation, encodedFields: encodedFields) == self
+        var kept = self
+        (kept.state, kept.sealedState) = (keptState, nil)
+        return EntrySummary(id: id, name: name, generation: generation, encodedFields: encodedFields) == kept
     }
 
     /// Reads the fields; `nil` if one is malformed.
@@ -127,6 +131,10 @@ extension EntrySummary {
         case .confirmsUse:
             confirmsUse = true
             return bytes.isEmpty
+        case .refresher:
+            guard bytes.count == 16, refresher == nil else { return false }
+            refresher = bytes
+            return true
         case .journal: return Self.set(&journal, RefreshJournal(encoded: bytes))
         case .refreshFailure: return Self.set(&refreshFailure, RefreshFailure(encoded: bytes))
         case .holds:
@@ -209,7 +217,7 @@ extension EntryState {
         case ("active", nil): self = .active
         case ("suspect", nil): self = .suspect
         case ("held", let reason?):
-            guard let reason = HoldReason(rawValue: reason) else { return nil }
+            guard let reason = HoldReason(rawValue: reason), !reason.isApparent else { return nil }
             self = .held(reason)
         case ("reauthorizationRequired", let reason?): self = .reauthorizationRequired(reason)
         default: return nil

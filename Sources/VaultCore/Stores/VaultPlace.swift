@@ -6,7 +6,6 @@ internal import VaultAPI
 /// A copy of a vault has the same UUID and the same slots, so its keys are those of the original: the items in the
 /// keyring, the key files. Whoever destroys or re-keys a copy must not take them away from the vault in use.
 struct VaultPlace {
-    private static let file = "vault.sqlite"
     private static let longestPath = 4096
 
     let location: VaultLocation
@@ -19,11 +18,14 @@ struct VaultPlace {
 
     /// The directory of the vault that this one is a copy of; `nil` if it is none, as far as this machine knows.
     func original() -> String? {
-        guard let known = recorded(), known != location.directory,
-            let there = try? FileStatus.of("\(known)/\(Self.file)"),
-            let here = try? FileStatus.of("\(location.directory)/\(Self.file)")
+        guard let known = recorded(), known != location.directory else { return nil }
+        var there = location
+        there.directory = known
+        // Two directories that name one store are two ways to one vault.
+        if let here = try? location.storeAddress(), here != .sqlite, here == (try? there.storeAddress()) { return nil }
+        guard let known = try? FileStatus.of(there.identityFile), let here = try? FileStatus.of(location.identityFile)
         else { return nil }
-        return there.device == here.device && there.inode == here.inode ? nil : known
+        return known.device == here.device && known.inode == here.inode ? nil : there.directory
     }
 
     /// Remembers the directory, unless another one is remembered and still has a vault.

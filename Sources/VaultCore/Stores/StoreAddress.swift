@@ -1,0 +1,61 @@
+public import EtcdStorage
+public import VaultAPI
+
+/// Which store keeps a vault's records, as `--store` and `vault store` say it.
+public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
+    /// A database in the vault's own directory.
+    case sqlite
+    /// A directory with a sealed file for each entry; an absolute path.
+    case directory(String)
+    /// An etcd cluster.
+    case etcd(EtcdAddress)
+
+    /// What `--store` takes: `sqlite`, `dir:PATH`, `etcd://HOST:PORT/PREFIX`.
+    public static let forms = "sqlite, dir:PATH or etcd://HOST:PORT/PREFIX"
+
+    /// Reads an address.
+    ///
+    /// - Parameter home: What `~/` at the beginning of a path stands for; the shell replaces none after `dir:`.
+    /// - Throws: `.usage` for what is no address, `.unsafe` for one that carries a password: others can read arguments.
+    public init(parsing text: String, home: String?) throws(VaultError) {
+        switch text {
+        case "sqlite", "sqlite:": self = .sqlite
+        case let text where text.hasPrefix("dir:"):
+            var path = String(text.dropFirst(4))
+            if path.hasPrefix("~/"), let home { path = home + path.dropFirst() }
+            guard !path.isEmpty, !path.contains("\n"), !path.contains("\0") else {
+                throw VaultError(.usage, "\(text) names no directory", hint: "write --store dir:PATH")
+            }
+            self = .directory(VaultLocation.absolute(path))
+        case let text where text.hasPrefix("etcd://"):
+            let rest = text.dropFirst(7)
+            // Neither is repeated: what stands there may be a password.
+            guard !rest.contains("@"), !rest.contains("?"), !rest.contains("#") else {
+                throw VaultError(
+                    .unsafe,
+                    "an etcd:// address takes no user, no password and no query: others can read a command's arguments",
+                    hint: "write user and password_file into store.yaml, and the address as etcd://HOST:PORT/PREFIX"
+                )
+            }
+            guard let address = EtcdAddress(rest) else {
+                throw VaultError(
+                    .usage,
+                    "\(text) is no address of an etcd cluster",
+                    hint: "write etcd://HOST:PORT/PREFIX, several hosts with commas between them"
+                )
+            }
+            self = .etcd(address)
+        default:
+            throw VaultError(.usage, "there is no store \(text)", hint: "write \(Self.forms)")
+        }
+    }
+
+    /// The address as it is written.
+    public var description: String {
+        switch self {
+        case .sqlite: "sqlite"
+        case .directory(let path): "dir:\(path)"
+        case .etcd(let address): address.description
+        }
+    }
+}

@@ -1,0 +1,104 @@
+import Foundation
+import PrivateFiles
+import Testing
+import VaultAPI
+import VaultCore
+import VaultCrypto
+
+@testable import OAuthFlows
+@testable import TokenBroker
+
+/// One grant, and two machines that see the same directory and not each other's locks.
+struct DirectoryRefreshTests {
+    private let fixture: BrokerFixture
+    private let other: Vault
+    private let elsewhere: LocalBroker
+
+    init() async throws {
+        fixture = try await BrokerFixture(inDirectory: true)
+        other = try await fixture.reopened(state: "other-state")
+        elsewhere = LocalBroker(
+            other,
+            http: fixture.server,
+            clock: fixture.time.clock,
+            backoff: Backoff(jitter: { 1 })
+        )
+    }
+
+    private func tokenElsewhere(_ name: EntryName, _ need: TokenNeed? = nil) async throws -> String {
+        try await elsewhere.ungatedToken(for: name, need ?? fixture.need()).value.revealed
+    }
+
+    @Test func refreshesOnOneMachineAlone() async throws {
+        let name = try await fixture.insert(age: 0)
+        #expect(try await tokenElsewhere(name) == "access-0")
+        fixture.time.advance(seconds: 7200)
+        let refused = await failure { _ = try await tokenElsewhere(name) }
+        #expect(refused?.code == .loginRequired)
+        #expect(refused?.message.contains("another machine refreshes it") == true)
+        #expect(refused?.hint?.contains("vault adopt work") == true)
+        #expect(fixture.server.requests == 0)
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(try await tokenElsewhere(name) == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func sendsNothingFromElsewhereWhateverIsAsked() async throws {
+        let name = try await fixture.insert(age: 0)
+        var need = fixture.need()
+        need.requiresRefresh = true
+        #expect(await failure { _ = try await tokenElsewhere(name, need) }?.code == .loginRequired)
+        need = fixture.need()
+        need.minimumValidity = 86_400
+        let token = try await elsewhere.ungatedToken(for: name, need)
+        #expect(token.value.revealed == "access-0")
+        #expect(fixture.server.requests == 0)
+        let kept = try await fixture.vault.summary(of: name)
+        #expect(kept.state == .active && kept.journal == nil && kept.generation == 1)
+    }
+
+    @Test func refreshesWhereItWasMovedTo() async throws {
+        let name = try await fixture.insert()
+        try await other.update(name) { (summary, _) throws(VaultError) in
+            summary.state = .active
+            other.claim(&summary)
+        }
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
+        #expect(fixture.server.requests == 0)
+        #expect(try await tokenElsewhere(name) == "access-1")
+        #expect(try await fixture.token(name) == "access-1")
+        fixture.time.advance(seconds: 7200)
+        #expect(try await tokenElsewhere(name) == "access-2")
+        #expect(fixture.server.requests == 2)
+    }
+
+    @Test func asksForTheGrantsOfClientsAnywhere() async throws {
+        let name = try await fixture.insert { $0.grantType = "client_credentials" }
+        #expect(try await tokenElsewhere(name) == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func refreshesNothingOfWhichThereAreTwoVersions() async throws {
+        let name = try await fixture.insert(age: 0)
+        let files = FileManager.default
+        let store = fixture.location.directory + "/entries"
+        let place = try #require(try files.subpathsOfDirectory(atPath: store).first { $0.count > 60 })
+        let old = try Data(contentsOf: URL(filePath: "\(store)/\(place)"))
+        fixture.time.advance(seconds: 3600)
+        #expect(try await fixture.token(name) == "access-1")
+        try old.write(to: URL(filePath: "\(store)/\(place).orig"), options: .atomic)
+        for broker in [fixture.broker, elsewhere] {
+            let token = try await broker.ungatedToken(for: name, fixture.need())
+            #expect(token.value.revealed == "access-1" && token.summary.state == .held(.conflict))
+        }
+        fixture.time.advance(seconds: 7200)
+        for broker in [fixture.broker, elsewhere] {
+            let refused = await failure { _ = try await broker.ungatedToken(for: name, fixture.need()) }
+            #expect(refused?.code == .loginRequired && refused?.hint?.contains("vault store resolve") == true)
+        }
+        #expect(fixture.server.requests == 1)
+        _ = try await fixture.vault.resolve(name, keeping: .latest)
+        #expect(try await fixture.token(name) == "access-2")
+        #expect(fixture.server.requests == 2)
+    }
+}
