@@ -102,8 +102,23 @@ struct Context: Sendable {
         options.acceptsRollback = acceptsRollback
         let vault = try await Vault.open(location, with: custodians(recovery: recovery), options: options)
         if verbose, let slot = vault.openedBy { Diagnostics.note("opened with the slot \(slot.prefix(8))") }
+        if let away = vault.storeNote { note(away) }
         if offersReplacement { await offerToReplace(vault.deadSlots, of: vault) }
         return vault
+    }
+
+    /// Opens the vault to move it, also where a move was broken off.
+    func openForMove() async throws(VaultError) -> Vault {
+        var options = Vault.Options()
+        options.slot = slot
+        return try await Vault.openForMove(location, with: custodians(), options: options)
+    }
+
+    /// Makes the vault's directory stand for a store that exists, and opens the vault in it.
+    func use(_ address: StoreAddress) async throws(VaultError) -> Vault {
+        var options = Vault.Options()
+        options.slot = slot
+        return try await Vault.use(address, at: location, with: custodians(), options: options)
     }
 
     /// Puts a new key into the keyring in the place of one that it has lost, if the user wants that.
@@ -233,6 +248,16 @@ struct Context: Sendable {
                 hint: "to skip the question: \(TypedCommand.with("--yes"))"
             )
         }
+    }
+
+    /// Says of which entries a sync tool has left several versions.
+    func warnOfVersions(_ entries: [EntrySummary]) {
+        let contested = entries.filter { $0.state == .held(.conflict) }.map(\.name.description)
+        guard !contested.isEmpty else { return }
+        Diagnostics.warn(
+            "there are several versions of \(contested.joined(separator: ", ")); vault store conflicts shows them, and "
+                + "vault store resolve NAME chooses one"
+        )
     }
 
     /// A remark for people, not for scripts.

@@ -18,7 +18,7 @@ struct VaultCommand: AsyncParsableCommand {
             ProxyCommand.self, LogoutCommand.self, AdoptCommand.self, RenameCommand.self, RemoveCommand.self,
             ImportCommand.self, RestoreFileCommand.self, KeyCommand.self, ExportCommand.self, RestoreCommand.self,
             ExecCommand.self, RunCommand.self, HelperCommand.self, EditCommand.self, AuditCommand.self,
-            DoctorCommand.self, DestroyCommand.self,
+            StoreCommand.self, DoctorCommand.self, DestroyCommand.self,
             AgentCommand.self,
         ]
     )

@@ -49,7 +49,7 @@ struct ManualTests {
         let commands = [
             "init", "status", "set", "list", "show", "login", "token", "proxy", "logout", "adopt", "rename", "edit",
             "remove",
-            "audit", "import", "key", "export", "restore", "doctor", "destroy",
+            "audit", "import", "key", "export", "restore", "store", "doctor", "destroy",
         ]
         let help = try succeed(home.vault("--help"))
         for command in commands {
@@ -57,6 +57,9 @@ struct ManualTests {
             let own = try succeed(home.vault(command, "--help"))
             #expect(own.text.contains("USAGE: vault \(command)") && own.notes.isEmpty)
             #expect(try home.vault("help", command).text == own.text)
+        }
+        for command in ["show", "migrate", "use", "remove"] {
+            #expect(try succeed(home.vault("store", command, "--help")).text.contains("USAGE: vault store \(command)"))
         }
         for command in ["list", "add", "change", "remove", "rotate"] {
             #expect(try succeed(home.vault("key", command, "--help")).text.contains("USAGE: vault key \(command)"))

@@ -133,7 +133,7 @@ struct OpeningTests {
         fail(try home.vault("init", none, "--recovery-code-file", home.path("c")), 64, "contradict")
         fail(try home.vault("init", none, "--key", "tpm"), 64, "tpm")
         fail(try home.vault("init", none, "--key", "key-file:"), 64)
-        fail(try home.vault("init", none, "--store", "etcd://x"), 64, "etcd")
+        fail(try home.vault("init", none, "--store", "tape://x"), 64, "tape")
         fail(try home.vault("init", none, "--kdf", "weak"), 64)
         let taken = try home.write("taken", "mine")
         fail(try home.vault("init", "--key", "key-file:" + home.path("k"), "--recovery-code-file", taken), 10, taken)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Where the vault lies, and what else may lie there.
-@Suite(.blocking)
+@Suite(.blocking, .enabled(if: Sandbox.Store.chosen == .sqlite, "it is about the database in the vault's directory"))
 struct PlaceTests {
     private let home: Sandbox
 

@@ -231,6 +231,7 @@ struct LayoutTests {
         summary.authorizations = 3
         summary.confirmsUse = true
         summary.programs = ["/program", "/other"]
+        summary.refresher = [UInt8](repeating: 9, count: 16)
         summary.journal = RefreshJournal(
             spent: Array(1...32),
             startedAt: time,

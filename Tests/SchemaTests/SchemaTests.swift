@@ -15,7 +15,9 @@ struct SchemaTests {
         "login": "login", "logout": "logout", "adopt": "entry-summary", "export": "export", "restore": "restore",
         "doctor": "doctor", "destroy": "destroy", "discover": "discover", "agent install": "agent-install",
         "audit": "audit", "edit": "show", "unlock": "unlock", "lock": "lock", "agent stop": "agent-stop",
-        "restore-file": "restore-file",
+        "restore-file": "restore-file", "store conflicts": "store-conflicts", "store resolve": "store-resolve",
+        "store show": "store-show", "store migrate": "store-migrate",
+        "store use": "store-use", "store remove": "store-remove",
     ]
     private static let directory = Sandbox.supportFile("../../Schemas")
 
@@ -55,14 +57,48 @@ struct SchemaTests {
             }
         }
         // The two lines of a proxy, the documents of other tools and the output of other programs are theirs.
-        var commands = try subcommands().filter { !["key", "agent", "proxy", "exec", "run", "helper"].contains($0) }
-        for group in ["key", "agent"] { commands += try subcommands(group).map { "\(group) \($0)" } }
+        let groups = ["key", "agent", "store"]
+        var commands = try subcommands().filter { !(groups + ["proxy", "exec", "run", "helper"]).contains($0) }
+        for group in groups { commands += try subcommands(group).map { "\(group) \($0)" } }
         // It runs until it is stopped.
         commands.removeAll { $0 == "agent run" }
         #expect(Set(commands).union(["import --dry-run"]) == Set(Self.schemas.keys))
         for name in Self.schemas.values {
             #expect(FileManager.default.fileExists(atPath: "\(Self.directory)/\(name).schema.json"))
         }
+    }
+
+    /// What a vault in a directory prints of which a sync tool has left two versions of an entry.
+    private func conflictDocuments() throws -> [[Any]] {
+        let store = home.path("shared")
+        var documents = [
+            try document(
+                "init",
+                "--store",
+                "dir:" + store,
+                "--key",
+                "key-file:" + home.path("shared-key"),
+                "--no-recovery-code"
+            )
+        ]
+        documents.append(try document("set", "static:a", input: [65]))
+        let files = try FileManager.default.subpathsOfDirectory(atPath: store + "/entries").map {
+            "\(store)/entries/\($0)"
+        }
+        let old = files.compactMap { path in FileManager.default.contents(atPath: path).map { (path, $0) } }
+        documents.append(try document("set", "static:a", input: [66]))
+        for (path, bytes) in old where FileManager.default.contents(atPath: path) != bytes {
+            try home.write(String(path.dropFirst(home.root.count + 1)) + ".orig", Array(bytes))
+        }
+        for command in ["status", "list", "store conflicts", "doctor"] { documents.append(try document(command)) }
+        documents.append(try document("show", "static:a"))
+        documents.append(try document("store resolve", "static:a", "--keep", "2"))
+        documents.append(try document("store conflicts"))
+        documents.append(try document("destroy", "--yes"))
+        let conflicts = documents.filter { $0[1] as? String == "store-conflicts.schema.json" }
+        let counts = conflicts.compactMap { ($0[2] as? [String: Any])?["entries"] as? [Any] }.map(\.count)
+        #expect(counts == [1, 0])
+        return documents
     }
 
     @Test func documentsAreWhatTheirSchemasSay() throws {
@@ -72,6 +108,13 @@ struct SchemaTests {
             try document("init", "--key", "key-file:" + home.path("key"), "--recovery-code-file", home.path("code"))
         )
         documents.append(try document("list"))
+        let synced = "dir:" + home.path("synced")
+        documents.append(try document("store show"))
+        documents.append(try document("store migrate", "--to", synced, "--yes"))
+        documents.append(try document("store use", synced))
+        documents.append(try document("store remove", "sqlite", "--yes"))
+        documents.append(try document("store show"))
+        documents.append(try document("store migrate", "--to", "sqlite", "--yes", "--remove-old"))
         documents.append(try document("set", "static:a", input: Array("sk-EXAMPLE".utf8)))
         documents.append(try document("unlock", "--lifetime", "1h", "--idle", "10m"))
         documents.append(try document("unlock"))
@@ -159,6 +202,7 @@ struct SchemaTests {
         documents.append(try document("doctor", status: 3))
         documents.append(try document("status"))
         documents.append(try document("destroy", "--yes"))
+        documents += try conflictDocuments()
         documents.append(try document("agent install", "--unlock-at-login", "--dry-run"))
         documents.append(try document("agent install"))
         documents.append(try document("agent install", "--remove"))

@@ -27,7 +27,12 @@ struct AdoptCommand: AsyncParsableCommand {
                     + "spending it again may end the grant. Use it all the same?",
                 confirmation
             )
-        case .held(.secondOwner), .active, .suspect, .reauthorizationRequired: break
+        case .held(.otherMachine):
+            try context.confirm(
+                "Another machine refreshes \(name), and two that do log each other out. Let this one do it, and no other?",
+                confirmation
+            )
+        case .held(.conflict), .held(.secondOwner), .active, .suspect, .reauthorizationRequired: break
         case .held(let reason):
             try context.confirm(
                 "The refresh token of \(name) may be spent (\(reason.rawValue)), and spending it again may end the grant. "

@@ -17,11 +17,13 @@ struct DestroyCommand: AsyncParsableCommand {
         let closed = try await ClosedVault.open(context.location)
         let state = context.location.state(of: closed.id)
         let keyringSlots = closed.slots.filter { SlotKind(name: $0.kind)?.needsKeyring ?? false }
-        var goes = ["the vault \(context.location.directory) with everything in it"]
+        let store = try context.location.storeAddress()
+        var goes = ["the vault \(context.location.directory) with everything in it" + Self.reach(store)]
         var kept: [String] = []
         if let original = closed.original {
             kept.append("its keys and what is remembered of it: they are those of \(original), which it is a copy of")
         } else {
+            goes += try await closed.remains().map { "what a move has left in \($0)" }
             goes.append("what is remembered of it in \(state)")
             goes += keyringSlots.map { "the keyring item of slot \($0.id.prefix(8))" }
         }
@@ -32,7 +34,7 @@ struct DestroyCommand: AsyncParsableCommand {
         if context.json {
             try Output.print(
                 .object([
-                    ("deleted", .strings(failures.isEmpty ? goes : Array(goes.prefix(2)))),
+                    ("deleted", .strings(failures.isEmpty ? goes : goes.filter { !$0.hasPrefix("the keyring item") })),
                     ("kept", .strings(keyFiles + kept + failures)),
                 ])
             )
@@ -50,5 +52,14 @@ struct DestroyCommand: AsyncParsableCommand {
             )
         }
         context.note("the vault is gone")
+    }
+
+    /// Who else loses what is deleted.
+    private static func reach(_ store: StoreAddress) -> String {
+        switch store {
+        case .sqlite: ""
+        case .directory(let path): ", which is in \(path): machines that synchronise it lose it too"
+        case .etcd(let address): ", which is in \(address): every machine that uses it there loses it"
+        }
     }
 }

@@ -31,6 +31,7 @@ struct DoctorCommand: AsyncParsableCommand {
         do throws(VaultError) {
             let closed = try await ClosedVault.open(context.location)
             checks.files(context, closed)
+            if let note = closed.storeNote { checks.add(.warning("store", note, nil)) }
             if let rollback = closed.rollback, !acceptRollback {
                 throw VaultError(
                     .damaged,
@@ -78,6 +79,18 @@ struct DoctorCommand: AsyncParsableCommand {
             // What cannot be taken back has been said, and is in nobody's use.
             for entry in listing.entries where entry.toolRun.map({ !stuck.contains($0.directory) }) ?? true {
                 checks.add(entry)
+            }
+            let conflicts = try await vault.conflicts()
+            for header in conflicts.headers { checks.add(.warning("header", header.sentence, header.remedy)) }
+            let said = Set(listing.entries.filter { $0.state == .held(.conflict) }.map(\.name))
+            for conflict in conflicts.entries where !said.contains(conflict.name) {
+                checks.add(
+                    .warning(
+                        conflict.name.description,
+                        "\(conflict.latest.file) is a version of it that is not in its place",
+                        "vault store conflicts shows it; vault store resolve \(conflict.name) chooses"
+                    )
+                )
             }
             let trail = try await vault.auditTrail { _ in false }
             checks.add(trail, isKept: vault.keepsAuditLog)
@@ -164,6 +177,20 @@ struct Checkup {
     /// The vault's directories and their modes were checked as it opened; what is left is what lies beside it.
     mutating func files(_ context: Context, _ closed: ClosedVault) {
         add(.good("directory", context.location.directory + (closed.isReadOnly ? ", read-only" : "")))
+        if closed.storeDescription != "sqlite" { add(.good("store", closed.storeDescription)) }
+        if let goal = closed.movedTo {
+            add(
+                .warning(
+                    "move",
+                    "the vault was moved to \(goal), or is on its way there",
+                    "vault store use \(goal); if the move was broken off: vault store migrate --to \(goal)"
+                )
+            )
+        } else {
+            for store in (try? context.location.unusedStores()) ?? [] {
+                add(.warning("store", "\(store) lies here too, and is not used", "vault store remove \(store)"))
+            }
+        }
         if !closed.remembersGenerations {
             let state = context.location.state(of: closed.id)
             add(.warning("state", "\(state) cannot be written: an older copy of the vault would go unnoticed", nil))
@@ -226,6 +253,22 @@ struct Checkup {
                 .good(
                     subject,
                     "held: \(entry.source?.path ?? "its file") is its owner's; vault adopt \(name) takes it over"
+                )
+            )
+        case .held(.otherMachine):
+            add(
+                .good(
+                    subject,
+                    (entry.refresher == nil ? "no machine is named that refreshes it" : "another machine refreshes it")
+                        + "; vault adopt \(name) makes it this one"
+                )
+            )
+        case .held(.conflict):
+            add(
+                .warning(
+                    subject,
+                    "there are two versions of it, and it is not refreshed before one is chosen",
+                    "vault store conflicts shows them; vault store resolve \(subject) chooses"
                 )
             )
         case .held(let reason):

@@ -23,7 +23,9 @@ struct InitCommand: AsyncParsableCommand {
     )
     var key: [String] = []
 
-    @Option(help: ArgumentHelp("Where records are kept: sqlite.", valueName: "url"))
+    @Option(
+        help: ArgumentHelp("Where records are kept: sqlite, dir:PATH or etcd://HOST:PORT/PREFIX.", valueName: "url")
+    )
     var store: String?
 
     @Option(help: "How strong passphrase slots are made.")
@@ -34,7 +36,7 @@ struct InitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = try Context(global)
-        try StoreChoice.check(store)
+        let address = try StoreAddress(parsing: store ?? "sqlite", home: context.environment["HOME"])
         let delivery = try recovery.delivery(context)
         var slots: [NewSlot] = []
         for word in key { slots.append(try NewSlot(word, kdf)) }
@@ -42,15 +44,18 @@ struct InitCommand: AsyncParsableCommand {
         if recovery.isWanted { slots.append(NewSlot(.recoveryCode)) }
         // Looked at before anybody is asked for a passphrase; `create` itself decides.
         try Self.requireSafe(context.location.directory)
-        if try FileStatusCheck.exists(context.location.directory + "/vault.sqlite") {
+        if try context.location.holdsVault() {
             throw VaultError(
                 .failed,
                 "\(context.location.directory): there is a vault here already, or something else in its place; it was left as it is",
-                hint: "vault status shows it; --vault DIR or --profile NAME makes another one"
+                hint: store == nil
+                    ? "vault status shows it; --vault DIR or --profile NAME makes another one"
+                    : "vault store migrate --to \(address) moves it; --vault DIR or --profile NAME makes another one"
             )
         }
         let vault = try await Vault.create(
             context.location,
+            in: address,
             slots: slots,
             custodians: context.custodians(recovery: delivery)
         )
@@ -127,17 +132,6 @@ struct RecoveryOptions: ParsableArguments {
 enum FileStatusCheck {
     static func exists(_ path: String) throws(VaultError) -> Bool {
         do throws(FileError) { return try FileStatus.of(path) != nil } catch { throw VaultError(error) }
-    }
-}
-
-/// The stores this version can make.
-enum StoreChoice {
-    static func check(_ url: String?) throws(VaultError) {
-        switch url {
-        case nil, "sqlite", "sqlite:": return
-        case let url?:
-            throw VaultError(.usage, "there is no store \(url)", hint: "this version keeps records in sqlite")
-        }
     }
 }
 

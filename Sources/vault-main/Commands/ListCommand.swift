@@ -35,6 +35,7 @@ struct ListCommand: AsyncParsableCommand {
                 )
             )
         }
+        context.warnOfVersions(listing.entries)
         try listing.requireSound()
     }
 }

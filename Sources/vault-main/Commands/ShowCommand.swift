@@ -46,6 +46,7 @@ struct ShowCommand: AsyncParsableCommand {
         } else {
             try show(summary, secrets)
         }
+        context.warnOfVersions([summary])
     }
 
     private func show(_ entry: EntrySummary, _ secrets: [(EntrySecrets.Field, SharedSecret)]) throws {
@@ -60,6 +61,7 @@ struct ShowCommand: AsyncParsableCommand {
             ("expires", entry.expiryText),
             ("issued", entry.issuedAt?.description),
             ("last refresh", entry.refreshText),
+            ("refreshed by", entry.state == .held(.otherMachine) ? "another machine" : nil),
             ("answer outstanding", entry.journal.map { "since \($0.startedAt): an answer of the server may be lost" }),
             ("grant type", entry.grantType),
             ("client", entry.clientID),

@@ -29,8 +29,9 @@ struct StatusCommand: AsyncParsableCommand {
         } else {
             var rows: [[String]] = [
                 ["vault", "\(context.location.directory) (\(closed.id))"],
-                ["store", "sqlite" + (closed.isReadOnly ? ", read-only" : "")],
+                ["store", closed.storeDescription + (closed.isReadOnly ? ", read-only" : "")],
             ]
+            if let note = closed.storeNote { rows.append(["", note]) }
             for slot in closed.slots { rows.append(["slot", "\(slot.id.prefix(8)) \(slot.kind)"]) }
             rows.append(["keyring", keyring.state + (keyring.detail.map { ": \($0)" } ?? "")])
             if let backend = keyring.backend { rows.append(["", backend]) }
@@ -45,6 +46,9 @@ struct StatusCommand: AsyncParsableCommand {
                     "entries",
                     "\(listing.entries.count)" + (counts.isEmpty ? "" : ": " + counts.joined(separator: ", ")),
                 ])
+                for entry in listing.entries where entry.state == .held(.conflict) {
+                    rows.append(["conflict", "\(entry.name) has several versions; vault store conflicts shows them"])
+                }
                 for entry in listing.entries where entry.refreshFailure != nil {
                     rows.append(["refresh", "\(entry.name) \(entry.refreshText ?? "")"])
                 }
@@ -79,7 +83,11 @@ struct StatusCommand: AsyncParsableCommand {
         let members: [(String, Document)] = [
             ("directory", .string(context.location.directory)),
             ("vault", .string(closed.id.description)),
-            ("store", .string("sqlite")),
+            ("store", .string(closed.storeDescription)),
+            (
+                "conflicts",
+                listing.map { .number(Int64($0.entries.count { $0.state == .held(.conflict) })) } ?? .null
+            ),
             ("read_only", .bool(closed.isReadOnly)),
             ("header_generation", .number(Int64(clamping: closed.headerGeneration))),
             ("rotating", .bool(closed.isRotating)),

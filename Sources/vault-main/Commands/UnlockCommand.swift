@@ -66,6 +66,7 @@ extension Context {
         return [
             ("directory", .string(location.directory)), ("state_base", .string(location.stateBase)),
             ("configuration", .string(location.configuration)), ("runtime_base", .optional(location.runtimeBase)),
+            ("cache_base", .optional(location.cacheBase)),
             ("data_key_base64", .secret(key)),
             ("network", .object(network.compactMap { name in environment[name].map { (name, .string($0)) } })),
         ]
