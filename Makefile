@@ -7,6 +7,10 @@ DESTDIR ?=
 export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH ?= 10
 RELEASE = $(SWIFT) build -c release --static-swift-stdlib
 
+ON_A_STORE = $(SWIFT) test --skip-build --filter CommandTests --skip ManualTests --skip ManualPageTests \
+    --skip AgentInstallTests --skip PlaceTests --skip StoreCommandTests --skip DirectoryStoreTests \
+    --skip RemoteStoreTests --skip TerminalTests --skip CommandKeyringTests --skip CrashTests --skip HelperInputTests
+
 .PHONY: build demo test lint traits release install uninstall bench stress clean
 
 build:
@@ -21,10 +25,14 @@ test:
 	$(SWIFT) build --build-tests
 	@# What hangs many processes on one vault, or watches a deadline, runs without the rest beside it.
 	$(SWIFT) test --skip-build --skip FaultTests --skip StandInTests --skip RefreshTests \
-	    --skip AgentTests.ProcessTests
+	    --skip AgentTests.ProcessTests --skip ClusterTests
 	$(SWIFT) test --skip-build --filter FaultTests --filter StandInTests
 	$(SWIFT) test --skip-build --filter RefreshTests
 	$(SWIFT) test --skip-build --filter AgentTests.ProcessTests
+	$(SWIFT) test --skip-build --filter ClusterTests
+	@# The commands once more, on the other stores; not those that are about no store, or about one of their own.
+	VAULT_TEST_STORE=directory $(ON_A_STORE)
+	.ci/with-etcd $(ON_A_STORE)
 
 # The same tests with every kill point and the full number of writers: an hour or more.
 stress:
@@ -32,6 +40,7 @@ stress:
 	$(SWIFT) build --build-tests
 	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter FaultTests
 	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter RefreshTests
+	VAULT_SOAK_SECONDS=$${VAULT_SOAK_SECONDS:-900} $(SWIFT) test --skip-build --filter ClusterTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

@@ -10,12 +10,18 @@ internal import VaultCrypto
 /// Prints a table; judges nothing.
 ///
 ///     vault-bench DIRECTORY [SIZE…]
+///     vault-bench stores DIRECTORY etcd://HOST:PORT|- [SIZE…]
 ///
 /// DIRECTORY must not exist. Put it on a tmpfs to measure the program, on a disk to measure the disk's fsync.
 @main
 enum Benchmarks {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
+        switch arguments.first {
+        case "stores": return try await StoreBenchmarks.run(Array(arguments.dropFirst()))
+        case "hold": return try await StoreBenchmarks.hold(Array(arguments.dropFirst()))
+        default: break
+        }
         guard let directory = arguments.first else { return print("usage: vault-bench DIRECTORY [SIZE...]") }
         let sizes = arguments.dropFirst().compactMap { Int($0) }
         try crypto()

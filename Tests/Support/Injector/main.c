@@ -2,6 +2,10 @@
 //
 //   vault-test-injector --under DIR [--calls change|io|sync|protocol] [--at N [--from]] [--error ERRNO] --log FILE
 //     -- PROGRAM …
+//   vault-test-injector --stop-at-port PORT [--at N] --log FILE -- PROGRAM …
+//
+// The second form stops the program, as SIGSTOP does, in its Nth (first) call that connects to that port: before a byte is
+// sent there. SIGCONT to the process (its number stands in the log, `started PID`) lets it go on.
 //
 // `protocol` counts the calls that change files, and those that connect, write to and read from sockets. Without --at it only counts. Without --error the program is killed; with --from every call from the Nth on fails.
 // FILE gets a line for each call counted, `N NAME PATH`, and `hit` where the program was interfered with. The exit status
@@ -18,6 +22,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -157,16 +162,32 @@ static int counts(const struct call *call, int group, const struct user_regs_str
     return strncmp(path, under, strlen(under)) == 0;
 }
 
+// Whether a call connects to that port.
+static int connects_to(pid_t thread, const struct call *call, const struct user_regs_struct *registers, long port) {
+    if (call->number != SYS_connect) return 0;
+    errno = 0;
+    // The family and the port of either kind of address are its first four bytes.
+    long word = ptrace(PTRACE_PEEKDATA, thread, registers->rsi, NULL);
+    if (errno != 0) return 0;
+    struct sockaddr_in address;
+    memcpy(&address, &word, sizeof word);
+    return (address.sin_family == AF_INET || address.sin_family == AF_INET6) && ntohs(address.sin_port) == port;
+}
+
 int main(int count, char **arguments) {
     const char *under = NULL, *log_path = NULL;
     int group = CHANGE, error = 0, from = 0, index = 1;
-    long at = 0;
+    long at = 0, stop_port = 0;
     for (; index < count && strcmp(arguments[index], "--") != 0; index++) {
         const char *value = index + 1 < count ? arguments[index + 1] : "";
         if (!strcmp(arguments[index], "--from")) { from = 1; continue; }
         if (!strcmp(arguments[index], "--under")) under = value;
         else if (!strcmp(arguments[index], "--log")) log_path = value;
-        else if (!strcmp(arguments[index], "--at")) at = atol(value);
+        else if (!strcmp(arguments[index], "--stop-at-port")) {
+            stop_port = atol(value);
+            group = NETWORK;
+            under = "";
+        } else if (!strcmp(arguments[index], "--at")) at = atol(value);
         else if (!strcmp(arguments[index], "--error")) error = atoi(value);
         else if (!strcmp(arguments[index], "--calls"))
             group = !strcmp(value, "io") ? IO : !strcmp(value, "sync") ? SYNC
@@ -183,18 +204,26 @@ int main(int count, char **arguments) {
     pid_t child = fork();
     if (child < 0) fail("fork");
     if (child == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) fail("ptrace");
+        // Only one who is seized can be stopped and continued by others as if nobody traced it.
+        if (!stop_port && ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0) fail("ptrace");
         raise(SIGSTOP);
         filter(group);
         execvp(arguments[index + 1], arguments + index + 1);
         fail(arguments[index + 1]);
     }
     int status;
-    if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) fail("wait");
+    if (waitpid(child, &status, WUNTRACED) != child || !WIFSTOPPED(status)) fail("wait");
     long options = PTRACE_O_TRACESECCOMP | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK
         | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL;
-    if (ptrace(PTRACE_SETOPTIONS, child, NULL, options) != 0) fail("ptrace options");
-    ptrace(PTRACE_CONT, child, NULL, 0);
+    if (stop_port) {
+        if (ptrace(PTRACE_SEIZE, child, NULL, options) != 0) fail("ptrace");
+        fprintf(log, "started %d\n", (int)child);
+        if (at == 0) at = 1;
+        kill(child, SIGCONT);
+    } else {
+        if (ptrace(PTRACE_SETOPTIONS, child, NULL, options) != 0) fail("ptrace options");
+        ptrace(PTRACE_CONT, child, NULL, 0);
+    }
 
     long counted = 0;
     int result = 125;
@@ -214,7 +243,13 @@ int main(int count, char **arguments) {
             struct user_regs_struct registers;
             if (ptrace(PTRACE_GETREGS, thread, NULL, &registers) == 0) {
                 const struct call *call = find((long)registers.orig_rax);
-                if (call) {
+                if (call && stop_port) {
+                    if (connects_to(thread, call, &registers, stop_port) && ++counted == at) {
+                        fprintf(log, "hit %ld %s %ld\n", counted, call->name, stop_port);
+                        // To this very thread: it is taken before the call returns, and then all of them stop.
+                        syscall(SYS_tgkill, child, thread, SIGSTOP);
+                    }
+                } else if (call) {
                     path_of(thread, call, &registers, path);
                     if (counts(call, group, &registers, path, under)) {
                         counted++;
@@ -234,6 +269,10 @@ int main(int count, char **arguments) {
                 }
             }
             ptrace(PTRACE_CONT, thread, NULL, 0);
+        } else if (stop_port && event == PTRACE_EVENT_STOP && (signal == SIGSTOP || signal == SIGTSTP)) {
+            ptrace(PTRACE_LISTEN, thread, NULL, 0);
+        } else if (stop_port && event == 0) {
+            ptrace(PTRACE_CONT, thread, NULL, signal);
         } else if (event != 0 || signal == SIGSTOP || signal == SIGTRAP) {
             ptrace(PTRACE_CONT, thread, NULL, 0);
         } else {

@@ -154,6 +154,7 @@ package final class Sandbox {
         input: [UInt8] = [],
         environment more: [String: String?] = [:]
     ) throws -> Outcome {
+        let command = placing(command)
         let variables = environment.merging(more.compactMapValues { $0 }) { $1 }.filter { more[$0.key] != .some(nil) }
         requireInside(variables)
         let number = UInt64.random(in: .min ... .max)
@@ -172,6 +173,38 @@ package final class Sandbox {
         let process = try Program.start(["timeout", "-k", "1", "100"] + command, variables, &actions)
         let status = Program.wait(for: process)
         return Outcome(status: status, output: try read(files[1]), errors: try read(files[2]))
+    }
+
+    /// The store that every vault of the tests is made in: `VAULT_TEST_STORE`, which is `sqlite`, `directory`, or the
+    /// address of a cluster without a prefix.
+    ///
+    /// What is about the database file itself, or about more homes than one on this machine, asks for `.sqlite`.
+    package enum Store: Equatable {
+        case sqlite
+        case directory
+        case etcd(String)
+
+        /// The one of this run.
+        package static let chosen: Store =
+            switch ProcessInfo.processInfo.environment["VAULT_TEST_STORE"] ?? "sqlite" {
+            case "sqlite": .sqlite
+            case "directory": .directory
+            case let address where address.hasPrefix("etcd://"): .etcd(address)
+            case let other: preconditionFailure("VAULT_TEST_STORE=\(other)")
+            }
+    }
+
+    /// The command, and where it is `vault init` that names no store, the one of this run.
+    private func placing(_ command: [String]) -> [String] {
+        guard let verb = command.firstIndex(of: "init"), verb > 0, !command.contains("--store"),
+            command[verb - 1].hasSuffix("/vault")
+        else { return command }
+        let number = UInt64.random(in: .min ... .max)
+        switch Store.chosen {
+        case .sqlite: return command
+        case .directory: return command[...verb] + ["--store", "dir:\(root)/store-\(number)"] + command[(verb + 1)...]
+        case .etcd(let address): return command[...verb] + ["--store", "\(address)/\(number)"] + command[(verb + 1)...]
+        }
     }
 
     /// Has a conversation with `vault` on a terminal: waits for each text, then types the answer to it.
@@ -266,10 +299,11 @@ package final class Sandbox {
         try write(target ?? name, try read(Self.supportFile("../TokenImportTests/Fixtures/\(name)")))
     }
 
-    /// Every file below a directory with its mode and its bytes: two that are equal mean that nothing was written.
+    /// Every file below a directory with its mode and its bytes: two that are equal mean that nothing was written, but to
+    /// a cache of what a cluster holds.
     package func snapshot(_ directory: String) throws -> [String: [UInt8]] {
         var found: [String: [UInt8]] = [:]
-        for name in try FileManager.default.subpathsOfDirectory(atPath: directory) {
+        for name in try FileManager.default.subpathsOfDirectory(atPath: directory) where !name.contains(".cache/vault/") {
             let path = "\(directory)/\(name)"
             let mode = Self.mode(path)
             found[name + " " + String(mode, radix: 8)] = mode & S_IFMT == S_IFREG ? try read(path) : []

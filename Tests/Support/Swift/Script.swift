@@ -19,9 +19,9 @@ package enum Script {
         let command =
             ["python3", Sandbox.supportFile(name + ".py"), "--programs", programs]
             + (isExhaustive ? ["--exhaustive"] : []) + arguments
-        let (status, output) = try await onThread {
-            try spawn(command, environment: ["PATH": path, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"])
-        }
+        var environment = ["PATH": path, "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"]
+        environment["VAULT_SOAK_SECONDS"] = ProcessInfo.processInfo.environment["VAULT_SOAK_SECONDS"]
+        let (status, output) = try await onThread { [environment] in try spawn(command, environment: environment) }
         print(output.split(separator: "\n").suffix(status == 0 ? 3 : 40).joined(separator: "\n"))
         guard status == 0 || status == 77 else {
             throw Broken(what: "\(name) \(arguments.joined(separator: " ")) ended with \(status):\n\(output)")

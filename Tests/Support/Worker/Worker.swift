@@ -13,12 +13,13 @@ internal import VaultCrypto
 ///
 ///     vault-test-worker dump                      every entry with its secrets, one line each
 ///     vault-test-worker count NAME TIMES [reopen] add one to a number kept in the entry, TIMES times
+///     vault-test-worker add NAME                  add one, again and again, until the input ends; the store may be away
 ///     vault-test-worker write PREFIX SEED         insert and update entries until killed or the input ends
 ///     vault-test-worker rotate                    make new data keys until killed or the input ends
 ///     vault-test-worker watch NAME…               list and read those entries until the input ends
 ///     vault-test-worker hold NAME                 keep the entry's secrets until a line of input
 ///     vault-test-worker data-key                  print the vault's data key in hexadecimal
-///     vault-test-worker tokens NAME               ask a broker for a token at each line of input (`Tokens.swift`)
+///     vault-test-worker tokens NAME [BROKERS]     ask a broker for a token at each line of input (`Tokens.swift`)
 @main
 enum Worker {
     static func main() async {
@@ -28,13 +29,19 @@ enum Worker {
             switch arguments.first {
             case "dump": try await dump()
             case "count": try await count(arguments[1], Int(arguments[2]) ?? 0, reopens: arguments.count > 3)
+            case "add": try await add(arguments[1])
             case "write": try await write(arguments[1], UInt64(arguments[2]) ?? 0)
             case "rotate": try await rotate()
             case "watch": try await watch(arguments.dropFirst().map { try EntryName(parsing: $0) })
             case "hold": try await hold(try EntryName(parsing: arguments[1]))
             case "data-key": say(hexadecimal(try await open().withDataKey { $0.withUnsafeBytes { Array($0) } }))
-            case "tokens": try await tokens(try EntryName(parsing: arguments[1]))
-            default: throw VaultError(.usage, "vault-test-worker dump|count|write|rotate|watch|hold|data-key|tokens")
+            case "tokens":
+                try await tokens(
+                    try EntryName(parsing: arguments[1]),
+                    brokers: arguments.count > 2 ? Int(arguments[2]) ?? 1 : 1
+                )
+            default:
+                throw VaultError(.usage, "vault-test-worker dump|count|add|write|rotate|watch|hold|data-key|tokens")
             }
         } catch let error as VaultError {
             say("error \(error.code.exitStatus) \(error.message)")
@@ -48,7 +55,8 @@ enum Worker {
 
     static func open() async throws -> Vault {
         var environment: [String: String] = [:]
-        for name in ["HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "VAULT_DIR"] {
+        let directories = ["DATA_HOME", "STATE_HOME", "CONFIG_HOME", "CACHE_HOME", "RUNTIME_DIR"].map { "XDG_" + $0 }
+        for name in ["HOME", "VAULT_DIR"] + directories {
             if let value = getenv(name) { environment[name] = String(cString: value) }
         }
         // Never the home of whoever runs the tests.
@@ -92,7 +100,31 @@ enum Worker {
         }
     }
 
+    /// Adds one again and again, and goes on after what a store that is away for a while may rightly say.
+    ///
+    /// What failed may have been written all the same: nobody can tell whose answer was lost. What was acknowledged is
+    /// there, and once.
+    private static func add(_ name: String) async throws {
+        let name = try EntryName(parsing: name)
+        let vault = try await open()
+        let ends = endOfInput()
+        while !ends.isReached {
+            say("adding")
+            do throws(VaultError) {
+                let written = try await vault.update(name) { (summary, _) throws(VaultError) in
+                    summary.metadata["count"] = String((Int(summary.metadata["count"] ?? "0") ?? 0) + 1)
+                }
+                say("counted \(written.metadata["count"] ?? "nothing")")
+            } catch {
+                guard error.code == .unavailable || error.code == .temporary else { throw error }
+                say("failed \(error.code.exitStatus) \(error.message)")
+            }
+        }
+    }
+
     /// A few entries of its own, in turn; no value comes twice.
+    ///
+    /// What a store that is away refused may be there all the same, as in `add`.
     private static func write(_ prefix: String, _ seed: UInt64) async throws {
         let vault = try await open()
         let ends = endOfInput()
@@ -106,8 +138,13 @@ enum Worker {
             summary.expiry = .never
             var secrets = try EntrySecrets()
             try secrets.set(.secret, to: try SecretBytes(Array(value.utf8)))
-            try await vault.put(summary, secrets)
-            say("wrote \(name) \(value)")
+            do throws(VaultError) {
+                try await vault.put(summary, secrets)
+                say("wrote \(name) \(value)")
+            } catch {
+                guard error.code == .unavailable || error.code == .temporary else { throw error }
+                say("failed \(error.code.exitStatus) \(error.message)")
+            }
         }
     }
 

@@ -30,8 +30,8 @@ class Outcome:
 class Place:
     """A temporary home with all XDG directories below it."""
 
-    def __init__(self, programs, base=None):
-        self.programs = programs
+    def __init__(self, programs, base=None, store="sqlite"):
+        self.programs, self.store = programs, store
         self.root = tempfile.mkdtemp(prefix="vault-faults-", dir=base or memory())
         self.move(self.root)
 
@@ -51,7 +51,19 @@ class Place:
             os.mkdir(self.environment["XDG_" + name], 0o700)
         self.vault_directory = os.path.join(self.home, "data_home", "vault")
         self.database = os.path.join(self.vault_directory, "vault.sqlite")
+        # What a synced folder is: elsewhere, with nothing in it but records.
+        self.synced = os.path.join(self.home, "synced")
         self.key = os.path.join(self.home, "key")
+
+    @property
+    def header(self):
+        """The file that makes it a vault."""
+        return self.database if self.store == "sqlite" else os.path.join(self.synced, "header")
+
+    @property
+    def store_options(self):
+        """How `init` is told of the store."""
+        return [] if self.store == "sqlite" else ["--store", "dir:" + self.synced]
 
     def file(self, name, contents=None):
         path = os.path.join(self.home, name)
@@ -103,7 +115,7 @@ class Place:
         return outcome
 
     def make_vault(self, *options):
-        self.must("init", "--key", "key-file:" + self.key, "--no-recovery-code", "--no-input", *options)
+        self.must("init", "--key", "key-file:" + self.key, "--no-recovery-code", "--no-input", *self.store_options, *options)
 
     def fill(self):
         """Two static secrets and a grant whose file is kept."""
@@ -178,6 +190,7 @@ def arguments(*extra):
     parser = argparse.ArgumentParser()
     parser.add_argument("--programs", required=True, help="the directory of the built programs")
     parser.add_argument("--exhaustive", action="store_true", help="everything rather than a share")
+    parser.add_argument("--store", choices=["sqlite", "directory"], default="sqlite", help="what keeps the records")
     for name in extra:
         parser.add_argument(name)
     return parser.parse_args()

@@ -247,4 +247,5 @@ def main():
     findings.finish({"killed": killed, "readers": readers, "audit": audit}[options.what](options, findings))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -18,7 +18,7 @@ def main():
     findings = Findings()
     scenario = SCENARIOS[options.command]()
     begin = time.monotonic()
-    with Place(options.programs) as first, Place(options.programs) as second:
+    with Place(options.programs, store=options.store) as first, Place(options.programs, store=options.store) as second:
         places = [(place, *ready(scenario, place)) for place in (first, second)]
         total = max(len(calls) for _, _, _, calls in places)
         points = sample(total, MOST, options.exhaustive)

@@ -195,4 +195,5 @@ def control(findings, canary):
     findings.expect(done.stderr.count(text) >= 4, "control: arguments and environments")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -64,12 +64,12 @@ class Init(Scenario):
         pass
 
     def command(self, place):
-        return ["init", "--key", "key-file:" + place.key, "--no-recovery-code", "--no-input"]
+        return ["init", "--key", "key-file:" + place.key, "--no-recovery-code", "--no-input", *place.store_options]
 
     def problem(self, place, old, new, now):
         if now == new:
             return None
-        if now.startswith("FAILED 4 ") and not os.path.exists(place.database):
+        if now.startswith("FAILED 4 ") and not os.path.exists(place.header):
             return None
         return f"neither no vault nor a whole one: {now!r}"
 

@@ -254,9 +254,11 @@ class Running:
 class Asker:
     """A long-lived program that links the library and asks at each line."""
 
+    arguments = []
+
     def __init__(self, place, name="g"):
         self.process = subprocess.Popen(
-            [os.path.join(place.programs, "vault-test-worker"), "tokens", name], stdin=subprocess.PIPE,
+            [os.path.join(place.programs, "vault-test-worker"), "tokens", name, *self.arguments], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, env=place.environment, cwd=place.root, text=True, bufsize=1,
         )
         self.expect("open")
