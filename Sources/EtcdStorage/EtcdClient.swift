@@ -17,8 +17,12 @@ internal import VaultStorage
 final class EtcdClient: Sendable {
     /// How long a connection may take; a member that is there accepts one within milliseconds.
     static let connectLimit = Duration.seconds(1)
-    /// How long one member may take for one answer.
+    /// How long one member may take until it begins to answer, and may be silent from then on.
     static let answerLimit = Duration.seconds(2)
+    /// What a link must carry in a second, in KiB: a large request may take longer than the limit says.
+    static let slowestLink = 128
+    /// How often a member that goes on answering is waited for.
+    static let longestPatience = 30
     /// How long all members together may take.
     static let wholeLimit = Duration.seconds(10)
     /// How long nobody is asked again after nobody has answered: a command reads several times, and shall not wait each
@@ -73,7 +77,7 @@ final class EtcdClient: Sendable {
     ///
     /// - Parameters:
     ///   - path: Below `/v3/`.
-    ///   - request: One that writes says so, and whoever hears of its failure is told what may have happened.
+    ///   - request: Whoever hears of the failure of one that writes is told what may have happened.
     /// - Throws: `.unreachable` if no member answers, `.damaged` for an answer that is none, and what the cluster says. An
     ///   `EtcdRefusal` lies beneath the latter.
     func ask<Message: Decodable & Sendable>(
@@ -96,7 +100,8 @@ final class EtcdClient: Sendable {
             for (index, endpoint) in order() {
                 let left = end - ContinuousClock.now
                 guard left > .zero else { break }
-                let outcome = await attempt(path, body, at: endpoint, within: min(left, Self.answerLimit))
+                let limit = Self.answerLimit + .seconds(body.readableBytes / 1024) / Self.slowestLink
+                let outcome = await attempt(path, body, at: endpoint, within: min(left, limit))
                 switch outcome {
                 case .answer(let bytes):
                     state.withLock { ($0.favourite, $0.awayUntil) = (index, 0) }
@@ -230,8 +235,7 @@ final class EtcdClient: Sendable {
         do {
             let message = message(path, body, at: endpoint, token: token)
             let response = try await http.execute(message, deadline: .now() + TimeAmount(limit))
-            let bytes = try await response.body.collect(upTo: Self.longestAnswer)
-            let all = Array(buffer: bytes)
+            let all = try await collect(response.body)
             if response.status == .ok { return .answer(all) }
             guard let answer = try? JSONDecoder().decode(RefusalAnswer.self, from: Data(all)),
                 let code = answer.code ?? answer.grpcCode
@@ -244,6 +248,39 @@ final class EtcdClient: Sendable {
             return .refused(EtcdRefusal(code: 8, words: "received message larger than max (\(Self.longestAnswer))"))
         } catch {
             return EtcdTransport.isUnsent(error) ? .unsent(reason(error)) : .lost(reason(error))
+        }
+    }
+
+    /// How many parts of an answer have come.
+    private final class Parts: Sendable {
+        let count = Atomic(0)
+    }
+
+    /// The whole answer. The deadline of a request ends with the head of its answer, so what follows is watched here.
+    private func collect(_ body: HTTPClientResponse.Body) async throws -> [UInt8] {
+        let parts = Parts()
+        return try await withThrowingTaskGroup { group in
+            group.addTask {
+                var all: [UInt8] = []
+                for try await part in body {
+                    guard all.count + part.readableBytes <= Self.longestAnswer else {
+                        throw NIOTooManyBytesError(maxBytes: Self.longestAnswer)
+                    }
+                    all += part.readableBytesView
+                    parts.count.add(1, ordering: .relaxed)
+                }
+                return all
+            }
+            group.addTask {
+                for _ in 0..<Self.longestPatience {
+                    let before = parts.count.load(ordering: .relaxed)
+                    try await Task.sleep(for: Self.answerLimit)
+                    if parts.count.load(ordering: .relaxed) == before { break }
+                }
+                throw HTTPClientError.readTimeout
+            }
+            defer { group.cancelAll() }
+            return try await group.next() ?? []
         }
     }
 

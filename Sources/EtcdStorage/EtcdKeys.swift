@@ -35,25 +35,10 @@ struct EtcdKeys: Sendable {
     /// The id of a record's key; `nil` for any other key.
     func recordID(_ key: Data) -> RecordID? {
         let first = records.first
-        guard key.count == first.count + 2 * RecordID.length, key.starts(with: first) else { return nil }
-        var bytes: [UInt8] = []
-        var digits = key.dropFirst(first.count).makeIterator()
-        while let high = digits.next(), let low = digits.next() {
-            guard let high = Self.digit(high), let low = Self.digit(low) else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return RecordID(bytes)
+        return key.starts(with: first) ? RecordID(hexadecimal: key.dropFirst(first.count)) : nil
     }
 
     private func key(_ name: String) -> Data { Data((base + name).utf8) }
-
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        default: nil
-        }
-    }
 }
 
 extension [UInt8] {

@@ -36,10 +36,9 @@ struct KeyValue: Decodable, Sendable {
     var value: Data?
     var modRevision: WholeNumber?
     var version: WholeNumber?
-    var lease: WholeNumber?
 
     enum CodingKeys: String, CodingKey {
-        case key, value, version, lease
+        case key, value, version
         case modRevision = "mod_revision"
     }
 }

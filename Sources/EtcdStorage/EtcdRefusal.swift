@@ -17,7 +17,6 @@ struct EtcdRefusal: Error, Sendable {
     private func says(_ part: String) -> Bool { words.contains(part) }
 
     var isLeaseGone: Bool { code == 5 && says("lease not found") }
-    var isCompacted: Bool { code == 11 && says("compacted") }
     /// The answer would have been longer than the gateway takes from its server.
     var isAnswerTooLarge: Bool { code == 8 && says("received message larger than max") }
     /// The token is unknown to the member: it is old, or the member was started anew.

@@ -69,6 +69,9 @@ public struct EtcdSettings: Hashable, Sendable {
         }
         if let name, let password { user = EtcdCluster.User(name: name, passwordFile: password) }
         store = try map.text("store")
+        if let store, store.hasPrefix("dir:"), !store.hasPrefix("dir:/") {
+            throw map.fault("store", "is no path from the root, expected dir:/…")
+        }
         if let store, store.contains("@") {
             throw VaultError(
                 .unsafe,

@@ -7,7 +7,7 @@ extension EtcdStore {
 
     /// Replaces the header if the stored one still has the generation `old`.
     public func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError) {
-        try RecordRules.check(header, after: old, subject: client.subject)
+        try RecordLimits.check(header, after: old, subject: client.subject)
         let mark = [UInt8].random(16)
         for _ in 0..<Self.attempts {
             let revision = try await headerRevision(old)
@@ -45,7 +45,7 @@ extension EtcdStore {
         ifHeaderGeneration generation: UInt64,
         holding lease: Lease?
     ) async throws(StoreError) {
-        try RecordRules.check(changes, subject: client.subject)
+        try RecordLimits.check(changes, subject: client.subject)
         let mark = [UInt8].random(16)
         let fence = lease?.fence
         let bodies = try await stage(changes)
@@ -97,7 +97,9 @@ extension EtcdStore {
             }
             // Looked at anew, either it is of another generation, or it is tried once more.
             if try one(responses[1].range, keys.header)?.modRevision?.value != header { revisions.forgetHeader() }
-            for change in moved where change.expected == nil { try await requireAbsent(change.id) }
+            for change in moved where change.expected == nil {
+                try change.check(found: try await record(change.id)?.generation, subject: client.subject)
+            }
         }
         throw restless
     }
@@ -148,17 +150,11 @@ extension EtcdStore {
                 continue
             }
             let found = try await value(change.id)
-            guard let found, found.generation == generation else {
-                throw StoreError.conflict(client.subject, change.id, found: found?.generation, expected: generation)
-            }
+            try change.check(found: found?.generation, subject: client.subject)
+            guard let found else { continue }
             expected.append(.init(generation: generation, revision: found.revision, body: found.body))
         }
         return expected
-    }
-
-    private func requireAbsent(_ id: RecordID) async throws(StoreError) {
-        guard let found = try await record(id)?.generation else { return }
-        throw StoreError.conflict(client.subject, id, found: found, expected: nil)
     }
 
     /// Whether a commit whose answer was lost was applied, told by the records it wrote.
@@ -204,15 +200,5 @@ extension EtcdStore {
 
     private var restless: StoreError {
         StoreError(.unavailable, client.subject, "others write the same records all the time", hint: "try again")
-    }
-}
-
-extension RecordChange {
-    /// The generation that it expects; `nil` for none.
-    var expected: UInt64? {
-        switch self {
-        case .put(_, let replacing): replacing
-        case .delete(_, let generation): generation
-        }
     }
 }

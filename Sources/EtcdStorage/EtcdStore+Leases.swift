@@ -37,15 +37,18 @@ extension EtcdStore {
             try file.tryLease(name)
         }
         while true {
-            let attempt = try await take(name, local)
-            guard case .elsewhere(let revision) = attempt else {
-                guard case .taken(let lease) = attempt else { throw damaged("gave no lease") }
-                return lease
+            let revision: UInt64?
+            switch try await take(name, local) {
+            case .taken(let lease): return lease
+            case .elsewhere(let at): revision = at
             }
             let left = limit - start.duration(to: clock.now)
             guard left > .zero, !Task.isCancelled else {
                 local.release()
-                throw LeaseWaiting.timedOut(after: limit)
+                throw LeaseWaiting.timedOut(
+                    after: limit,
+                    hint: "try again; the process that holds it is on another machine of the cluster"
+                )
             }
             await change(of: keys.lease(name), after: revision, within: min(left, .seconds(1)), on: clock)
         }

@@ -125,14 +125,13 @@ private struct WatchAnswer: Decodable, Sendable {
     }
 
     var header: AnswerHeader?
-    var created: Bool?
     var canceled: Bool?
     var reason: String?
     var compactRevision: WholeNumber?
     var events: [Event]?
 
     enum CodingKeys: String, CodingKey {
-        case header, created, canceled, events
+        case header, canceled, events
         case reason = "cancel_reason"
         case compactRevision = "compact_revision"
     }

@@ -39,7 +39,7 @@ public final class EtcdStore: RecordStore {
         clock: VaultClock = VaultClock()
     ) async throws(StoreError) -> EtcdStore {
         let store = try EtcdStore(cluster, locks: locks, clock: clock)
-        try RecordRules.check(header, subject: store.client.subject)
+        try RecordLimits.check(header, subject: store.client.subject)
         let mark = [UInt8].random(16)
         let transaction = Transaction(
             compare: [Comparison(store.keys.header, revision: 0)],
@@ -163,10 +163,10 @@ public final class EtcdStore: RecordStore {
         guard limit > 0 else { return [] }
         var found: [StoredRecord] = []
         var revision: UInt64?
-        // What one answer may hold is a matter of bytes, which the question cannot say.
-        var step = 256
-        let after = id
-        var first = after.map { keys.record($0) + [0] } ?? keys.records.first
+        // What one answer may hold is a matter of bytes, which the question cannot say. The member makes all of it before
+        // it sends the first, so it is asked for more only where the records have shown to be small.
+        var step = 16
+        var first = id.map { keys.record($0) + [0] } ?? keys.records.first
         while found.count < limit {
             let request = RangeRequest(
                 key: first,
@@ -184,13 +184,14 @@ public final class EtcdStore: RecordStore {
             }
             let page = answer.kvs ?? []
             for item in page {
-                guard let key = item.key, let id = keys.recordID(key),
-                    (found.last?.id ?? after).map({ $0 < id }) ?? true
+                guard let key = item.key, let next = keys.recordID(key),
+                    (found.last?.id ?? id).map({ $0 < next }) ?? true
                 else {
                     throw damaged("gave other keys than it was asked for")
                 }
-                if let record = try await record(id, item, at: answer.header?.revision) { found.append(record) }
+                if let record = try await record(next, item, at: answer.header?.revision) { found.append(record) }
             }
+            if page.reduce(0, { $0 + ($1.value?.count ?? 0) }) < 1 << 20 { step = min(step * 4, 256) }
             guard answer.more == true, let last = page.last?.key, let at = answer.header?.revision else { break }
             // The rest as it was then: each call is consistent in itself.
             revision = revision ?? at.value

@@ -102,7 +102,7 @@ func reason(_ error: any Error) -> String {
     case ChannelError.connectTimeout: return "no connection within a second"
     case let error as HTTPClientError:
         switch error {
-        case .deadlineExceeded: return "no answer in time"
+        case .deadlineExceeded, .readTimeout: return "no answer in time"
         case .connectTimeout, .tlsHandshakeTimeout: return "no connection within a second"
         case .remoteConnectionClosed: return "the connection was closed"
         case .cancelled: return "cancelled"

@@ -33,6 +33,25 @@ public enum PrivateFiles {
         try status.requirePrivateDirectory(at: path)
     }
 
+    /// The names in a directory of whatever owner, without `.` and `..`, unordered; bytes that are no UTF-8 are replaced.
+    ///
+    /// - Throws: `.absent` where there is none.
+    public static func names(in path: String) throws(FileError) -> [String] {
+        guard let stream = opendir(path) else { throw FileError.system("list", path) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        guard errno == 0 else { throw FileError.system("list", path) }
+        return names
+    }
+
     /// Opens a private file of ours, or throws `.absent`.
     public static func open(_ path: String, forWriting: Bool = false) throws(FileError) -> Descriptor {
         // lstat first: opening a device or FIFO can have effects of its own.

@@ -38,15 +38,7 @@ package enum SettingsFile {
         do throws(FileError) {
             let path = PrivateFiles.withoutTrailingSlashes(path)
             guard try isOwnDirectory(path) else { return [] }
-            guard let directory = opendir(path) else { throw FileError.system("list", path) }
-            defer { closedir(directory) }
-            var names: [String] = []
-            while let entry = readdir(directory) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                if !name.hasPrefix(".") { names.append(name) }
-            }
+            let names = try PrivateFiles.names(in: path).filter { !$0.hasPrefix(".") }
             return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         } catch {
             if error.code == .absent { return [] }

@@ -16,8 +16,9 @@ extension ClosedVault {
         do {
             let address = try location.storeAddress()
             // What a move has left first: the directory would seem to be a vault that was moved away.
-            for address in try await remains() { try await BackendStore.remove(address, at: location) }
-            try await BackendStore.remove(address, at: location)
+            for address in try await remains() + [address] {
+                try await BackendStore.remove(address, at: location, isWholeVault: true)
+            }
             try location.point(to: nil)
         } catch {
             throw Vault.vaultError(error)

@@ -188,15 +188,7 @@ extension Vault {
     }
 
     private static func names(in directory: String) -> [String] {
-        guard (try? PrivateFiles.requireDirectory(directory)) != nil, let stream = opendir(directory) else { return [] }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if !name.hasPrefix(".") { names.append(name) }
-        }
-        return names
+        guard (try? PrivateFiles.requireDirectory(directory)) != nil else { return [] }
+        return ((try? PrivateFiles.names(in: directory)) ?? []).filter { !$0.hasPrefix(".") }
     }
 }

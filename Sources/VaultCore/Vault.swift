@@ -143,21 +143,33 @@ public final class Vault: Sendable {
         _ options: Options
     ) async throws(VaultError) -> Vault {
         var closed = found
+        let vault = try await unlock(&closed, with: custodians, options)
+        try await vault.begin(closed, acceptingRollback: options.acceptsRollback)
+        return vault
+    }
+
+    /// Opens what was found with the first slot that works, and changes nothing yet.
+    ///
+    /// - Parameter isMoving: Whether one that was moved away, or is being moved, is opened as well.
+    static func unlock(
+        _ closed: inout ClosedVault,
+        with custodians: CustodianSet,
+        _ options: Options,
+        isMoving: Bool = false
+    ) async throws(VaultError) -> Vault {
         if !options.acceptsRollback { try closed.requireNoRollback() }
         let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
         let unlocked = try await unlocking.open(&closed, acceptsRollback: options.acceptsRollback)
-        let vault = Vault(
+        return Vault(
             location: closed.location,
             store: closed.store,
             ledger: closed.ledger,
             custodians: custodians,
             clock: options.clock,
-            session: try closed.session(under: unlocked.key),
+            session: try closed.session(under: unlocked.key, isMoving: isMoving),
             openedBy: unlocked.slot,
             deadSlots: unlocked.deadSlots
         )
-        try await vault.begin(closed, acceptingRollback: options.acceptsRollback)
-        return vault
     }
 
     /// What is done first in a vault that has just been opened.

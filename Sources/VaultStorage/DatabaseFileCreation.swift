@@ -127,17 +127,12 @@ extension DatabaseFile {
     ///
     /// One that cannot be removed is in nobody's way.
     private func removeTemporaries(olderThan age: Duration) {
-        guard let stream = opendir(directory) else { return }
-        defer { closedir(stream) }
+        guard let names = try? PrivateFiles.names(in: directory) else { return }
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)
         let now = Int64(clock.tv_sec) * 1_000_000_000 + Int64(clock.tv_nsec)
         let limit = now - Int64(age.components.seconds) * 1_000_000_000
-        while let entry = readdir(stream) {
-            let found = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard found.hasPrefix("\(name)."), found.hasSuffix(".new") else { continue }
+        for found in names where found.hasPrefix("\(name).") && found.hasSuffix(".new") {
             let path = "\(directory)/\(found)"
             guard let status = try? FileStatus.of(path), status.kind == .regular, !status.isForeign,
                 status.modifiedNanoseconds <= limit

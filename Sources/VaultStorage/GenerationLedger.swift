@@ -103,7 +103,7 @@ public final class GenerationLedger: Sendable {
     /// - Throws: `.invalid`, `.damaged` or `.unavailable`, with nothing remembered.
     public func raise(header: SeenHeader?, records: [RecordID: UInt64]) async throws(StoreError) {
         if let header { try check(header) }
-        for generation in records.values { try RecordRules.check(generation: generation, subject: path) }
+        for generation in records.values { try RecordLimits.check(generation: generation, subject: path) }
         guard isWritable else { return }
         if let connection = try await connection() {
             // Most of what is seen has been seen before; that costs no lock and no sync.
@@ -129,7 +129,7 @@ public final class GenerationLedger: Sendable {
     public func replace(
         _ moves: [(old: RecordID, new: RecordID, generation: UInt64)]
     ) async throws(StoreError) {
-        for move in moves { try RecordRules.check(generation: move.generation, subject: path) }
+        for move in moves { try RecordLimits.check(generation: move.generation, subject: path) }
         guard isWritable, !moves.isEmpty else { return }
         try await write { ledger in
             for move in moves {
@@ -162,8 +162,8 @@ public final class GenerationLedger: Sendable {
                 "a digest of \(header.digest.count) bytes, expected \(SeenHeader.digestLength)"
             )
         }
-        try RecordRules.check(generation: header.generation, subject: path)
-        try RecordRules.check(generation: header.changeCounter, subject: path)
+        try RecordLimits.check(generation: header.generation, subject: path)
+        try RecordLimits.check(generation: header.changeCounter, subject: path)
     }
 
     private func write(_ body: @escaping @Sendable (LedgerTransaction) throws -> Void) async throws(StoreError) {

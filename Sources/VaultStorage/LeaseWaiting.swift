@@ -37,14 +37,17 @@ package enum LeaseWaiting {
         }
     }
 
+    /// Where to look for who holds a lock of this machine.
+    package static let searchHere = "try again, or look for the process that holds it: ps -C vault,vault-main"
+
     /// The error of one who has waited for that long.
-    package static func timedOut(after limit: Duration) -> StoreError {
+    package static func timedOut(after limit: Duration, hint: String = searchHere) -> StoreError {
         let seconds = Double(limit.components.seconds) + Double(limit.components.attoseconds) / 1e18
         return StoreError(
             .unavailable,
             "lease",
-            "another process has been changing this entry for \(seconds.formattedSeconds) s",
-            hint: "try again, or look for the process that holds it: ps -C vault"
+            "another has been changing this for \(seconds.formattedSeconds) s",
+            hint: hint
         )
     }
 }

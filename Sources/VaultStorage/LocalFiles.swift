@@ -10,7 +10,7 @@ package enum LocalFiles {
     /// Not being able to leaves files that nothing reads any more.
     package static func remove(from locks: String) {
         let directory = PrivateFiles.withoutTrailingSlashes(locks)
-        guard let found = try? SyncedFiles.names(in: directory) else { return }
+        guard let found = try? PrivateFiles.names(in: directory) else { return }
         for name in found where names.contains(name) || DirectoryRedo.isName(name) {
             _ = unlink("\(directory)/\(name)")
         }

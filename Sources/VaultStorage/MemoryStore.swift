@@ -50,7 +50,7 @@ public final class MemoryStore: RecordStore {
     ///
     /// - Throws: `.invalid` for a header that no store takes.
     public init(header: StoredHeader) throws(StoreError) {
-        try RecordRules.check(header, subject: Self.subject)
+        try RecordLimits.check(header, subject: Self.subject)
         state = Mutex(State(header: header))
     }
 
@@ -61,7 +61,7 @@ public final class MemoryStore: RecordStore {
 
     /// Replaces the header if the stored one still has the generation `old`.
     public func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError) {
-        try RecordRules.check(header, after: old, subject: Self.subject)
+        try RecordLimits.check(header, after: old, subject: Self.subject)
         try state.withLock { (state) throws(StoreError) in
             try state.requireHeader(old)
             state.header = header
@@ -92,20 +92,12 @@ public final class MemoryStore: RecordStore {
         ifHeaderGeneration generation: UInt64,
         holding lease: Lease?
     ) async throws(StoreError) {
-        try RecordRules.check(changes, subject: Self.subject)
+        try RecordLimits.check(changes, subject: Self.subject)
         try state.withLock { (state) throws(StoreError) in
             try state.requireHeader(generation)
             // All are looked at before any is applied. No id stands twice, so none depends on another.
             for change in changes {
-                let found = state.records[change.id]?.generation
-                let expected: UInt64? =
-                    switch change {
-                    case .put(_, let replacing): replacing
-                    case .delete(_, let generation): generation
-                    }
-                guard found == expected else {
-                    throw StoreError.conflict(Self.subject, change.id, found: found, expected: expected)
-                }
+                try change.check(found: state.records[change.id]?.generation, subject: Self.subject)
             }
             for change in changes { state.apply(change) }
             state.counter += 1

@@ -4,6 +4,9 @@
 /// and no OAuth; everything it is given is sealed already. What makes it a store is what it refuses: a write whose
 /// expectation no longer holds changes nothing.
 ///
+/// A read that throws has changed nothing. A write that throws `.unavailable` or `.unreachable` may have been applied, as
+/// a whole: a server's answer can be lost. With any other code nothing was changed.
+///
 /// Any conformer must pass `RecordStoreConformance` of VaultTestKit.
 public protocol RecordStore: Sendable {
     /// Whether writes are bound to fail, because the store lies on media that cannot be written.
@@ -16,7 +19,7 @@ public protocol RecordStore: Sendable {
 
     /// The header, as it was last committed.
     ///
-    /// - Throws: `StoreError` with `.damaged` or `.unavailable`.
+    /// - Throws: `.damaged`, `.unavailable` or `.unreachable`.
     func header() async throws(StoreError) -> StoredHeader
 
     /// Replaces the header if the stored one still has the generation `old`.
@@ -27,11 +30,15 @@ public protocol RecordStore: Sendable {
     func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError)
 
     /// The record filed under `id`, or `nil` if there is none.
+    ///
+    /// - Throws: As `header`.
     func record(_ id: RecordID) async throws(StoreError) -> StoredRecord?
 
     /// Up to `limit` records in ascending order of their ids, beginning after `id` (`nil`: from the first).
     ///
     /// Between two calls others may write; each call is consistent in itself.
+    ///
+    /// - Throws: As `header`.
     func records(after id: RecordID?, limit: Int) async throws(StoreError) -> [StoredRecord]
 
     /// Applies up to `RecordLimits.changesPerCommit` changes, all or none, if the header has the generation given.
@@ -50,11 +57,15 @@ public protocol RecordStore: Sendable {
     /// A number that grows with every commit and every replaced header, and never otherwise changes.
     ///
     /// A cache that remembers it can tell cheaply that it is stale; one that falls tells of a store put back.
+    ///
+    /// - Throws: As `header`.
     func changeCounter() async throws(StoreError) -> UInt64
 
     /// An exclusive lease by that name, or `nil` if another holds it: another process, or this one.
     ///
     /// It dies with its holder: when the process ends in whatever way, or the lease is released or deallocated.
+    ///
+    /// - Throws: `.unavailable` or `.unreachable`.
     func tryLease(_ name: LeaseName) async throws(StoreError) -> Lease?
 
     /// Waits for an exclusive lease by that name, up to `limit`.
@@ -109,6 +120,28 @@ public struct RecordID: Hashable, Sendable, Comparable, CustomStringConvertible 
     public init?(_ bytes: [UInt8]) {
         guard bytes.count == Self.length else { return nil }
         self.bytes = bytes
+    }
+
+    /// The id that 64 lower-case hexadecimal digits stand for, as `description` writes them; `nil` for anything else.
+    public init?(hexadecimal digits: some Sequence<UInt8>) {
+        let digits = Array(digits)
+        guard digits.count == 2 * Self.length else { return nil }
+        var bytes: [UInt8] = []
+        for index in stride(from: 0, to: digits.count, by: 2) {
+            guard let high = Self.value(of: digits[index]), let low = Self.value(of: digits[index + 1]) else {
+                return nil
+            }
+            bytes.append(high << 4 | low)
+        }
+        self.bytes = bytes
+    }
+
+    private static func value(of digit: UInt8) -> UInt8? {
+        switch digit {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
+        default: nil
+        }
     }
 
     /// Orders by bytes, the first one weighing most.

@@ -57,7 +57,7 @@ public final class SQLiteStore: RecordStore {
         header: StoredHeader
     ) async throws(StoreError) -> SQLiteStore {
         let file = file(in: directory)
-        try RecordRules.check(header, subject: file.path)
+        try RecordLimits.check(header, subject: file.path)
         try await file.create { database in
             try database.execute(
                 sql: "INSERT INTO header VALUES (1, ?, ?)",
@@ -107,7 +107,7 @@ public final class SQLiteStore: RecordStore {
 
     /// Replaces the header if the stored one still has the generation `old`.
     public func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError) {
-        try RecordRules.check(header, after: old, subject: path)
+        try RecordLimits.check(header, after: old, subject: path)
         try await connection.write { [path] database in
             let changes = StoreTransaction(database: database, path: path)
             try changes.requireHeader(old)
@@ -151,7 +151,7 @@ public final class SQLiteStore: RecordStore {
         ifHeaderGeneration generation: UInt64,
         holding lease: Lease?
     ) async throws(StoreError) {
-        try RecordRules.check(changes, subject: path)
+        try RecordLimits.check(changes, subject: path)
         try await connection.write { [path] database in
             let transaction = StoreTransaction(database: database, path: path)
             try transaction.requireHeader(generation)

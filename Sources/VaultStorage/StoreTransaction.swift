@@ -25,9 +25,11 @@ struct StoreTransaction {
     }
 
     func apply(_ change: RecordChange) throws {
+        let row = try database.firstRow("SELECT generation FROM record WHERE id = ?", [Data(change.id.bytes)])
+        let found = try row.map { try StoredValues(row: $0, path: path).unsigned(0) }
+        try change.check(found: found, subject: path)
         switch change {
         case .put(let record, let replacing):
-            try require(record.id, generation: replacing)
             let arguments: StatementArguments = [
                 Int64(record.generation), Data(record.sealed), Data(record.id.bytes),
             ]
@@ -36,8 +38,7 @@ struct StoreTransaction {
             } else {
                 try database.run("UPDATE record SET generation = ?, sealed = ? WHERE id = ?", arguments)
             }
-        case .delete(let id, let generation):
-            try require(id, generation: generation)
+        case .delete(let id, _):
             try database.run("DELETE FROM record WHERE id = ?", [Data(id.bytes)])
         }
     }
@@ -47,14 +48,6 @@ struct StoreTransaction {
         try database.run("UPDATE counter SET value = value + 1")
         guard database.changesCount == 1 else {
             throw StoreError(.damaged, path, "is damaged: it has no change counter")
-        }
-    }
-
-    private func require(_ id: RecordID, generation expected: UInt64?) throws {
-        let row = try database.firstRow("SELECT generation FROM record WHERE id = ?", [Data(id.bytes)])
-        let found = try row.map { try StoredValues(row: $0, path: path).unsigned(0) }
-        guard found == expected else {
-            throw StoreError.conflict(path, id, found: found, expected: expected)
         }
     }
 }

@@ -16,6 +16,9 @@ public struct StoreUnderTest: Sendable {
 
     /// Ends every lease of the store while its holder believes to have it, as a server does to one who was asleep; `nil`
     /// where a lease ends only with its holder.
+    ///
+    /// With it, `reopen` opens the store as another machine would: what keeps processes of one machine apart must not keep
+    /// the two apart.
     public let expireLeases: (@Sendable () async throws -> Void)?
     /// Opens the store so that it cannot be written, as on media that cannot be; `nil` where there is no such thing.
     public let openReadOnly: (@Sendable () async throws -> any RecordStore)?

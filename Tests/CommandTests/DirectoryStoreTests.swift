@@ -161,6 +161,21 @@ struct DirectoryStoreTests {
         #expect(try a.vault("token", "work").text == "AT-2\n")
     }
 
+    @Test func aCopyThatMayNotBeReadIsNamedAndKeepsNobodyFromTheRest() throws {
+        let (_, copy) = try conflict()
+        chmod("\(here)/\(copy)", 0)
+        try a.write("shared/notes.txt", "mine", mode: 0)
+        for name in ["shared", "state", "home", "data", "run", "passphrase"] where Sandbox.mode(a.path(name)) != 0 {
+            try a.giveToNobody(name)
+        }
+        let listed = try succeed(a.vault(asNobody: "list"))
+        #expect(listed.text.contains("oauth:work") && listed.text.contains("static:quiet"))
+        #expect(try a.vault(asNobody: "token", "work").text == "AT-1\n")
+        let shown = fail(try a.vault(asNobody: "store", "conflicts"), 7, copy)
+        #expect(!shown.notes.contains("notes.txt"))
+        #expect(try a.vault(asNobody: "doctor").text.contains(copy))
+    }
+
     @Test func resolvesAsItIsTold() throws {
         let (place, copy) = try conflict()
         let before = [place, copy].compactMap { FileManager.default.contents(atPath: "\(here)/\($0)") }

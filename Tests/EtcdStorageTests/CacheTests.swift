@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -196,7 +195,7 @@ struct CacheTests {
         let before = machines.store()
         _ = try await before.header()
         _ = try await before.record(recordID(1))
-        let silent = try SilentPort()
+        let silent = try HeldPort(isListening: true)
         let store = machines.store(port: silent.port)
         let began = ContinuousClock.now
         #expect(try await store.header() == firstHeader)
@@ -244,31 +243,6 @@ private final class Machines: Sendable {
         _ = try await store.record(recordID(1))
         try await eventually("the watch stands") { store.watch.stands }
     }
-}
-
-/// A port of 127.0.0.1 that takes connections and never answers.
-private final class SilentPort {
-    let port: Int
-    private let socket: Int32
-
-    init() throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let descriptor = socket
-        let listens = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
-                    && listen(descriptor, 16) == 0
-            }
-        }
-        port = Int(in_port_t(bigEndian: address.sin_port))
-        guard socket >= 0, listens else { throw Broken(what: "no port") }
-    }
-
-    deinit { close(socket) }
 }
 
 private func code(_ body: () async throws -> Void) async -> StoreError.Code? {

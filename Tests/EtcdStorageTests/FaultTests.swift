@@ -34,6 +34,18 @@ struct EtcdFaultTests {
         #expect(try await made.record(recordID(1))?.generation == 2)
     }
 
+    /// It neither goes on nor closes the connection.
+    @Test func aMemberThatFallsSilentInTheMiddleIsNotWaitedFor() async throws {
+        let scratch = try Scratch()
+        let proxy = try Proxy(1, "half")
+        let began = ContinuousClock.now
+        let error = await #expect(throws: StoreError.self) {
+            try await EtcdStore.open(in: EtcdCluster.local(proxy.port), locks: scratch("locks")).record(recordID(1))
+        }
+        #expect(error?.code == .unreachable)
+        #expect(ContinuousClock.now - began < .seconds(30))
+    }
+
     @Test(
         arguments: [
             "", "{", "[]", "{}", "null", #"{"responses":[]}"#, #"{"succeeded":true}"#,

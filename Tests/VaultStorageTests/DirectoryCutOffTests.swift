@@ -71,6 +71,18 @@ struct DirectoryCutOffTests {
         #expect(try Listing(place("vault/entries")) == listing)
     }
 
+    @Test func isUndoneAroundWhatAnotherMachineWrote() async throws {
+        let place = try TemporaryDirectory()
+        let store = try await Self.prepare(place)
+        let (steps, redo) = try Self.decide(place)
+        for step in steps { try step.perform() }
+        let theirs = try [record(1, 3, [1]), record(2, 2, [2]), record(4, 2, [4])]
+        for theirs in theirs { try deliver(SealedFile.bytes(of: theirs), to: try place.file(theirs.id.bytes[0])) }
+        for step in steps.reversed() { try step.undo() }
+        try redo.remove()
+        #expect(try await store.records(after: nil, limit: 9) == [theirs[0], theirs[1], record(3, 1), theirs[2]])
+    }
+
     @Test func isNotThereBeforeItWasDecided() async throws {
         let place = try TemporaryDirectory()
         let store = try await Self.prepare(place)

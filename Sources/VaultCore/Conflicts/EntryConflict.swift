@@ -14,7 +14,7 @@ public struct EntryVersion: Sendable {
     public let refresher: Refresher
 
     /// The machine that an entry names, seen from this one.
-    public enum Refresher: String, Sendable, CaseIterable {
+    public enum Refresher: Sendable {
         /// This one.
         case thisMachine
         /// Another one.

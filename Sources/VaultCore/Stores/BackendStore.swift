@@ -43,10 +43,12 @@ enum BackendStore: Sendable {
     }
 
     /// Removes a store and all it holds.
-    static func remove(_ address: StoreAddress, at location: VaultLocation) async throws {
+    ///
+    /// - Parameter isWholeVault: Whether the vault goes, and with it what was set aside in a directory.
+    static func remove(_ address: StoreAddress, at location: VaultLocation, isWholeVault: Bool = false) async throws {
         switch address {
         case .sqlite: try SQLiteStore.remove(in: location.directory)
-        case .directory(let path): try DirectoryStore.remove(in: path)
+        case .directory(let path): try DirectoryStore.remove(in: path, takesSetAside: isWholeVault)
         case .etcd(let address): try await EtcdStore.remove(in: location.cluster(address))
         }
     }

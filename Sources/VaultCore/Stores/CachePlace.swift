@@ -52,16 +52,8 @@ struct CachePlace {
         guard let base = location.cacheBase, let directory = directory(of: vault) else { return }
         RecordCache.remove(directory)
         let index = "\(base)/by-address"
-        guard let stream = opendir(index) else { return }
-        defer { closedir(stream) }
-        var paths: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if !name.hasPrefix(".") { paths.append("\(index)/\(name)") }
-        }
-        for path in paths {
+        for name in (try? PrivateFiles.names(in: index)) ?? [] where !name.hasPrefix(".") {
+            let path = "\(index)/\(name)"
             do throws(FileError) {
                 guard try PrivateFiles.open(path).read(upTo: 64) == Array(vault.description.utf8) else { continue }
                 try PrivateFiles.remove(path)

@@ -1,5 +1,7 @@
 public import EtcdStorage
+internal import PrivateFiles
 public import VaultAPI
+internal import VaultStorage
 
 /// Which store keeps a vault's records, as `--store` and `vault store` say it.
 public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
@@ -48,6 +50,13 @@ public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
         default:
             throw VaultError(.usage, "there is no store \(text)", hint: "write \(Self.forms)")
         }
+    }
+
+    /// Where versions that were set aside lie, if there are any: they stay when the store is removed.
+    public var setAside: String? {
+        guard case .directory(let path) = self else { return nil }
+        let setAside = "\(path)/\(DirectoryStore.setAsideName)"
+        return (try? FileStatus.of(setAside)) == nil ? nil : setAside
     }
 
     /// The address as it is written.

@@ -28,7 +28,7 @@ internal import VaultStorage
 ///   claim the place takes it from the first, whose move then can only be taken back; it can never come to its end with
 ///   the other's records.
 /// - **Back.** Taking a move back first claims the target under another id, so that nobody who is still at the move can
-///   complete it, and only then thaws the source. Once the target is complete there is no way back; a move in the other
+///   complete it, and only then thaws the source. Whoever removes a store does the same before. Once the target is complete there is no way back; a move in the other
 ///   direction is one.
 /// - **Where one cannot look.** A database or a directory is on one machine. Whether the move into it was completed can
 ///   only be seen there, so only that machine ends it or takes it back; its mark is in the header.
@@ -75,8 +75,7 @@ struct StoreMove: Sendable {
     let place: Place
     /// What stands for this machine in a header.
     let machine: [UInt8]
-    /// How many changes go into one commit.
-    ///
+
     // MARK: - What there is
 
     /// Looks at the place, without changing anything.
@@ -139,6 +138,13 @@ struct StoreMove: Sendable {
         return Target(store: found.store, header: marked)
     }
 
+    /// Takes it from whatever move it belongs to, which can be taken back from then on and not completed.
+    func takeAway(_ found: Target) async throws -> Target {
+        var header = found.header
+        header.move = Header.Move(id: EntryID.random().bytes, machine: machine)
+        return try await claim(found, header)
+    }
+
     /// The header with which the source is no vault any more.
     func frozen(_ header: Header, for target: Target) -> Header {
         var frozen = header
@@ -178,16 +184,12 @@ struct StoreMove: Sendable {
     /// Makes the target's records those of the source, byte for byte, and removes what is no record of the source.
     ///
     /// Both are read in the order of their ids, side by side.
-    ///
-    /// - Returns: How many changes that took.
-    @discardableResult
-    func copy(into target: Target) async throws -> Int {
+    func copy(into target: Target) async throws {
         var changes: [RecordChange] = []
-        var (bytes, count) = (0, 0)
+        var bytes = 0
         func flush() async throws {
             guard !changes.isEmpty else { return }
             try await target.store.commit(changes, ifHeaderGeneration: target.header.generation)
-            count += changes.count
             (changes, bytes) = ([], 0)
         }
         var pairs = RecordPairs(source: source, target: target.store, page: Self.page)
@@ -203,7 +205,6 @@ struct StoreMove: Sendable {
             }
         }
         try await flush()
-        return count
     }
 
     /// Compares every record of the two stores: id, generation, sealed bytes.

@@ -28,19 +28,7 @@ extension Vault {
         options: Options = Options()
     ) async throws(VaultError) -> Vault {
         var closed = try await ClosedVault.open(location)
-        try closed.requireNoRollback()
-        let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
-        let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
-        let vault = Vault(
-            location: location,
-            store: closed.store,
-            ledger: closed.ledger,
-            custodians: custodians,
-            clock: options.clock,
-            session: try closed.session(under: unlocked.key, isMoving: closed.movedTo != nil),
-            openedBy: unlocked.slot,
-            deadSlots: unlocked.deadSlots
-        )
+        let vault = try await unlock(&closed, with: custodians, options, isMoving: closed.movedTo != nil)
         // Of one that was moved away nothing is changed but by the move itself.
         if closed.movedTo == nil { try await vault.begin(closed, acceptingRollback: false) }
         return vault
@@ -62,13 +50,7 @@ extension Vault {
         within limit: Duration = Vault.leasePatience
     ) async throws(VaultError) -> MoveReport {
         let from = try location.storeAddress()
-        guard address != from else {
-            throw VaultError(
-                .failed,
-                "\(location.directory): the vault is in \(address) already; nothing was changed",
-                hint: "vault store show says where it is"
-            )
-        }
+        try location.requireElsewhere(address)
         try requireMovable()
         try location.requireRoom(for: address)
         var report = try await move(
@@ -328,11 +310,7 @@ extension Vault {
             } catch let error as StoreError where error.code == .unreachable && isFrozen && blindly {}
             if isFrozen {
                 // First nobody can complete the move any more, and only then the vault is used here again.
-                if let found = target {
-                    var other = header
-                    other.move = Header.Move(id: EntryID.random().bytes, machine: machineMark("vault move"))
-                    target = try await move.claim(found, other)
-                }
+                if let found = target { target = try await move.takeAway(found) }
                 var thawed = header
                 (thawed.movedTo, thawed.move) = (nil, nil)
                 thawed.generation = header.generation + 1
@@ -340,7 +318,10 @@ extension Vault {
                 adopt(Session(header: thawed, key: current.key, oldKey: nil))
                 try await remember([:])
             }
-            if target != nil { try await place.remove() }
+            if let target {
+                if !isFrozen { _ = try await move.takeAway(target) }
+                try await place.remove()
+            }
             await adoptSpills()
         } catch {
             throw Self.vaultError(error)
@@ -382,6 +363,8 @@ extension Vault {
                     hint: "move that file away first"
                 )
             }
+            // From here on nobody can complete a move to it, so what is removed is no vault.
+            _ = try await storeMove(to: place).takeAway(StoreMove.Target(store: store, header: header))
             try await place.remove()
             try location.unname(after: address)
         } catch {

@@ -20,20 +20,8 @@ extension Vault {
     ) async throws(VaultError) -> Vault {
         var closed = try await ClosedVault.open(address, for: location)
         try closed.requireHere()
-        try closed.requireNoRollback()
         try await requireNothingLost(at: location, using: address, closed)
-        let unlocking = Unlocking(custodians: custodians, onlySlot: options.slot)
-        let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
-        let vault = Vault(
-            location: location,
-            store: closed.store,
-            ledger: closed.ledger,
-            custodians: custodians,
-            clock: options.clock,
-            session: try closed.session(under: unlocked.key),
-            openedBy: unlocked.slot,
-            deadSlots: unlocked.deadSlots
-        )
+        let vault = try await unlock(&closed, with: custodians, options)
         try location.stand(for: address)
         try await vault.begin(closed, acceptingRollback: false)
         return vault

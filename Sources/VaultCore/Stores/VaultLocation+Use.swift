@@ -52,6 +52,16 @@ extension VaultLocation {
         try point(to: nil)
     }
 
+    /// Refuses the store that the vault is in.
+    public func requireElsewhere(_ address: StoreAddress) throws(VaultError) {
+        guard try storeAddress() == address else { return }
+        throw VaultError(
+            .failed,
+            "\(directory): the vault is in \(address) already; nothing was changed",
+            hint: "vault store show says where it is"
+        )
+    }
+
     /// Refuses the directory of another vault.
     func requireRoom(for address: StoreAddress) throws(VaultError) {
         guard case .directory(let path) = address, path != directory else { return }

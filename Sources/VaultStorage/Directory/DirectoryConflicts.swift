@@ -21,7 +21,7 @@ extension DirectoryLayout {
 
     /// All that is named as no file of ours, relative to the directory.
     private func otherFiles() throws(StoreError) -> [String] {
-        let own: Set<String> = ["header", "entries", "set-aside"]
+        let own: Set<String> = ["header", "entries", DirectoryStore.setAsideName]
         var files = try SyncedFiles.names(in: root).filter { !own.contains($0) }
         for name in try SyncedFiles.names(in: entries) {
             guard let shard = UInt8(name, radix: 16), shards[Int(shard)] == "\(entries)/\(name)" else {
@@ -40,12 +40,14 @@ extension DirectoryLayout {
         let name = file.split(separator: "/").last ?? ""
         guard !name.hasPrefix("."), !name.hasPrefix("~syncthing~") else { return nil }
         let path = "\(root)/\(file)"
-        guard SealedFile.isOurs(try SyncedFiles.beginning(of: path, SealedFile.magicLength)) else { return nil }
         let bytes: [UInt8]?
         do throws(StoreError) {
+            guard SealedFile.isOurs(try SyncedFiles.beginning(of: path, SealedFile.magicLength)) else { return nil }
             bytes = try SyncedFiles.read(path)
         } catch {
-            guard error.code == .unsafe || error.code == .damaged else { throw error }
+            guard [.unsafe, .damaged, .unavailable].contains(error.code) else { throw error }
+            // What may not be read is told by its name alone, which a sync tool makes from the entry's.
+            guard error.code != .unavailable || Self.isDerived(String(name)) else { return nil }
             return ConflictCopy(file: file, kind: .unreadable)
         }
         guard let bytes else { return nil }
@@ -56,6 +58,14 @@ extension DirectoryLayout {
         case .foreign: return nil
         }
     }
+
+    /// Whether a name begins as one of our files' does.
+    private static func isDerived(_ name: String) -> Bool {
+        let digits = name.utf8.prefix { hexadecimalDigits.contains($0) }.count
+        return name.hasPrefix("header") || digits >= 2 * RecordID.length
+    }
+
+    private static let hexadecimalDigits = Set("0123456789abcdef".utf8)
 
     /// Moves a second version out of the way, durably; under the lock.
     ///
@@ -77,7 +87,8 @@ extension DirectoryLayout {
         let directory = PrivateFiles.parentDirectory(of: path)
         // A name may have 255 bytes.
         let name = String(decoding: path.utf8.dropFirst(directory.utf8.count + 1).prefix(200), as: UTF8.self)
-        let sum = String(Sum.of(try SyncedFiles.beginning(of: path, SealedFile.longest)), radix: 16)
+        let bytes = (try? SyncedFiles.beginning(of: path, SealedFile.longest)) ?? []
+        let sum = String(Sum.of(bytes), radix: 16)
         try translatingFileErrors { () throws(FileError) in
             for number in 1... {
                 let place = "\(setAside)/\(name).\(sum)\(number == 1 ? "" : ".\(number)")"

@@ -22,12 +22,16 @@ struct DirectoryLayout: Sendable {
         root = PrivateFiles.withoutTrailingSlashes(directory)
         header = "\(root)/header"
         entries = "\(root)/entries"
-        setAside = "\(root)/set-aside"
+        setAside = "\(root)/\(DirectoryStore.setAsideName)"
         making = "\(root)/\(Self.makingName)"
         shards = (0...255).map { [entries] byte in "\(entries)/\(Self.hexadecimal(byte))" }
     }
 
     static let makingName = ".vault-making"
+    static let attributesName = ".gitattributes"
+    /// What git is told of the files: never to merge them, to convert their line ends, or to show them as text.
+    static let gitAttributes = "* binary\n"
+    var attributes: String { "\(root)/\(Self.attributesName)" }
 
     /// A step that makes, replaces or takes away the file at `path`.
     func step(_ path: String, new: [UInt8]?, old: [UInt8]?) -> FileStep {
@@ -40,22 +44,8 @@ struct DirectoryLayout: Sendable {
 
     /// The id that a file of that name in that shard stands for; `nil` unless it is named as we name them.
     static func id(of name: String, shard: UInt8) -> RecordID? {
-        let digits = Array(name.utf8)
-        guard digits.count == 2 * RecordID.length else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = value(of: digits[index]), let low = value(of: digits[index + 1]) else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return bytes[0] == shard ? RecordID(bytes) : nil
-    }
-
-    private static func value(of digit: UInt8) -> UInt8? {
-        switch digit {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): digit - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): digit - UInt8(ascii: "a") + 10
-        default: nil
-        }
+        guard let id = RecordID(hexadecimal: name.utf8), id.bytes[0] == shard else { return nil }
+        return id
     }
 
     private static func hexadecimal(_ byte: Int) -> String {

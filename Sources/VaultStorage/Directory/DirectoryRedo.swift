@@ -74,13 +74,8 @@ struct DirectoryRedo {
     /// Removes what killed processes left of redos that were never decided; under the lock.
     private func tidy() {
         let directory = PrivateFiles.parentDirectory(of: path)
-        guard let stream = opendir(directory) else { return }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard name.hasPrefix(self.name + "."), name.hasSuffix(".tmp") else { continue }
+        guard let names = try? PrivateFiles.names(in: directory) else { return }
+        for name in names where name.hasPrefix(self.name + ".") && name.hasSuffix(".tmp") {
             _ = unlink("\(directory)/\(name)")
         }
     }

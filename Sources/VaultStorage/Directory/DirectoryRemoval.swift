@@ -4,6 +4,8 @@ internal import PrivateFiles
 /// Takes away what a store put into its directory, and nothing else.
 struct DirectoryRemoval {
     let layout: DirectoryLayout
+    /// Whether the versions that were set aside go as well.
+    let takesSetAside: Bool
 
     func run() throws(StoreError) {
         try translatingFileErrors { () throws(FileError) in try PrivateFiles.requireDirectory(layout.root) }
@@ -24,28 +26,39 @@ struct DirectoryRemoval {
             _ = rmdir(shard)
         }
         _ = rmdir(layout.entries)
-        for directory in [layout.setAside, layout.making] {
-            for name in try SyncedFiles.names(in: directory) {
-                let path = "\(directory)/\(name)"
-                if directory != layout.making, try !isOurs(path) { continue }
-                try remove(path)
+        for name in try SyncedFiles.names(in: layout.making) { try discard("\(layout.making)/\(name)") }
+        _ = rmdir(layout.making)
+        if takesSetAside {
+            for name in try SyncedFiles.names(in: layout.setAside) where try isOurs("\(layout.setAside)/\(name)") {
+                try remove("\(layout.setAside)/\(name)")
             }
-            _ = rmdir(directory)
+            _ = rmdir(layout.setAside)
         }
         // Second versions of the header.
         for name in try SyncedFiles.names(in: layout.root) {
             guard try isOurs("\(layout.root)/\(name)") else { continue }
             try remove("\(layout.root)/\(name)")
         }
+        let left = try SyncedFiles.names(in: layout.root)
+        let attributes = try SyncedFiles.read(layout.attributes)
+        let isAttributesOnly =
+            left == [DirectoryLayout.attributesName] && attributes == Array(DirectoryLayout.gitAttributes.utf8)
         guard removed else { throw StoreError(.absent, layout.header, "does not exist") }
         try translatingFileErrors { () throws(FileError) in
             try PrivateFiles.synchronizeDirectory(layout.root)
-            let attributes = "\(layout.root)/.gitattributes"
             // Git's own directory is a reason to leave them, and every other file to leave the directory.
-            if try SyncedNames.onlyAttributes(in: layout.root) { _ = unlink(attributes) }
+            if isAttributesOnly { _ = unlink(layout.attributes) }
             guard rmdir(layout.root) == 0 else { return }
             try PrivateFiles.synchronizeDirectory(PrivateFiles.parentDirectory(of: layout.root))
         }
+    }
+
+    /// Takes away a file in the making; what is whole may be a version that is nowhere else.
+    private func discard(_ path: String) throws(StoreError) {
+        guard !takesSetAside, let bytes = try SyncedFiles.read(path), case .record = SealedFile.read(bytes) else {
+            return try remove(path)
+        }
+        try layout.setAside(path)
     }
 
     private func isOurs(_ path: String) throws(StoreError) -> Bool {
@@ -54,19 +67,5 @@ struct DirectoryRemoval {
 
     private func remove(_ path: String) throws(StoreError) {
         guard unlink(path) == 0 || errno == ENOENT else { throw StoreError(FileError.system("remove", path)) }
-    }
-}
-
-private enum SyncedNames {
-    static func onlyAttributes(in directory: String) throws(FileError) -> Bool {
-        guard let stream = opendir(directory) else { throw FileError.system("list", directory) }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != "..", name != ".gitattributes" { return false }
-        }
-        return true
     }
 }

@@ -63,7 +63,7 @@ struct DirectoryState: Sendable {
                     .unavailable,
                     path,
                     "another process has been changing the vault for \(BusyWaiting.limit.components.seconds) s",
-                    hint: "try again, or look for the process that holds it: ps -C vault"
+                    hint: LeaseWaiting.searchHere
                 )
             }
             attempt += 1

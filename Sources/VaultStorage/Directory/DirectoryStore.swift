@@ -10,7 +10,7 @@ internal import PrivateFiles
 ///     entries/
 ///         <2 digits>/             the first byte of the ids in it
 ///             <64 digits>         a sealed record, named by its id
-///     set-aside/                  second versions that were settled; never read again, never deleted
+///     set-aside/                  second versions that were settled; never read again, and deleted only with the vault
 ///     .vault-making/              files in the making; empty between changes
 ///     .gitattributes              keeps git from merging and converting
 /// <locks>/                        0700, outside of what is synced
@@ -30,6 +30,9 @@ public final class DirectoryStore: RecordStore {
     private let reads = DispatchQueue(label: "vault.directory.reads")
     private let writes = DispatchQueue(label: "vault.directory.writes")
 
+    /// The directory of the versions that were set aside, in that of the store.
+    package static let setAsideName = "set-aside"
+
     /// Whether writes are bound to fail: the directory is write-protected or on read-only media.
     public let isReadOnly: Bool
 
@@ -42,14 +45,12 @@ public final class DirectoryStore: RecordStore {
         }
     }
 
-    /// What git is told of the files: never to merge them, to convert their line ends, or to show them as text.
-    private static let attributes = "* binary\n"
     /// What may lie in a directory that becomes a store.
     private static func isHarmless(_ name: String) -> Bool {
-        [".git", ".stfolder", ".gitignore", ".gitattributes", ".stignore"].contains(name)
+        [".git", ".stfolder", ".gitignore", ".stignore", DirectoryLayout.attributesName].contains(name)
             || name.hasPrefix("README")
             // What a killed creation left.
-            || name == DirectoryLayout.makingName || name.hasPrefix(".gitattributes.")
+            || name == DirectoryLayout.makingName || name.hasPrefix("\(DirectoryLayout.attributesName).")
     }
 
     /// Makes a store that holds `header` and no records.
@@ -67,7 +68,7 @@ public final class DirectoryStore: RecordStore {
         header: StoredHeader
     ) async throws(StoreError) -> DirectoryStore {
         let layout = DirectoryLayout(directory)
-        try RecordRules.check(header, subject: layout.root)
+        try RecordLimits.check(header, subject: layout.root)
         try await run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
             try make(layout, header)
         }
@@ -87,9 +88,9 @@ public final class DirectoryStore: RecordStore {
             )
         }
         try translatingFileErrors { () throws(FileError) in
-            guard !names.contains(".gitattributes") else { return }
-            let file = try NewFile(for: "\(layout.root)/.gitattributes")
-            try file.write(Array(attributes.utf8))
+            guard !names.contains(DirectoryLayout.attributesName) else { return }
+            let file = try NewFile(for: layout.attributes)
+            try file.write(Array(DirectoryLayout.gitAttributes.utf8))
             try file.publish()
         }
         let step = layout.step(layout.header, new: SealedFile.bytes(of: header), old: nil)
@@ -130,9 +131,11 @@ public final class DirectoryStore: RecordStore {
     ///
     /// The header goes first: without it the rest is no store. What lies in `locks` stays.
     ///
+    /// - Parameter takesSetAside: Whether the versions that were set aside go as well: with the vault they do, and not when
+    ///   it was moved elsewhere.
     /// - Throws: `.absent`, `.unsafe` or `.unavailable`.
-    public static func remove(in directory: String) throws(StoreError) {
-        try DirectoryRemoval(layout: DirectoryLayout(directory)).run()
+    public static func remove(in directory: String, takesSetAside: Bool = false) throws(StoreError) {
+        try DirectoryRemoval(layout: DirectoryLayout(directory), takesSetAside: takesSetAside).run()
     }
 
     /// The directory.
@@ -145,7 +148,7 @@ public final class DirectoryStore: RecordStore {
 
     /// Replaces the header if the stored one still has the generation `old`.
     public func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError) {
-        try RecordRules.check(header, after: old, subject: path)
+        try RecordLimits.check(header, after: old, subject: path)
         try await write { (work) throws(StoreError) in try work.replaceHeader(header, ifGeneration: old) }
     }
 
@@ -172,7 +175,7 @@ public final class DirectoryStore: RecordStore {
         ifHeaderGeneration generation: UInt64,
         holding lease: Lease?
     ) async throws(StoreError) {
-        try RecordRules.check(changes, subject: path)
+        try RecordLimits.check(changes, subject: path)
         try await write { (work) throws(StoreError) in try work.commit(changes, ifHeaderGeneration: generation) }
     }
 

@@ -123,14 +123,12 @@ final class DirectoryWork: Sendable {
     private func step(for change: RecordChange) throws(StoreError) -> FileStep {
         let old = try layout.readFile(of: change.id)
         let found = try old.map { (bytes) throws(StoreError) in try layout.record(change.id, from: bytes).generation }
-        let (expected, new): (UInt64?, [UInt8]?) =
+        try change.check(found: found, subject: layout.root)
+        let new: [UInt8]? =
             switch change {
-            case .put(let record, let replacing): (replacing, SealedFile.bytes(of: record))
-            case .delete(_, let generation): (generation, nil)
+            case .put(let record, _): SealedFile.bytes(of: record)
+            case .delete: nil
             }
-        guard found == expected else {
-            throw StoreError.conflict(layout.root, change.id, found: found, expected: expected)
-        }
         return layout.step(layout.file(of: change.id), new: new, old: old)
     }
 

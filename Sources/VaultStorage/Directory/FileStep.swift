@@ -136,7 +136,8 @@ final class FileStep {
     private func putBack() throws(FileError) {
         isBeside = false
         let result = vault_rename_exclusive(beside, path)
-        guard result == 0 else { throw FileError.system("put back", path, result) }
+        // Another machine's version came in between, and stays in place.
+        guard result == 0 || result == EEXIST else { throw FileError.system("put back", path, result) }
     }
 
     private func exchangeBack() throws(FileError) {
@@ -144,8 +145,7 @@ final class FileStep {
         let result = vault_rename_exchange(beside, path)
         guard result == 0 else { throw FileError.system("put back", path, result) }
         guard holds(beside, new) else {
-            // Another machine's version came in between. It stays in place; the old one is kept beside it, and taken away
-            // by the tidying if it was overtaken.
+            // The same here. The old one is kept under the name beside, for the tidying to look at.
             _ = vault_rename_exchange(beside, path)
             return
         }

@@ -8,7 +8,7 @@ internal import PrivateFiles
 /// pass. That others may write them, own them, or reach them by another name is not.
 enum SyncedFiles {
     /// The bytes of a file, or `nil` where nothing is.
-    static func read(_ path: String, upTo longest: Int = SealedFile.longest) throws(StoreError) -> [UInt8]? {
+    static func read(_ path: String) throws(StoreError) -> [UInt8]? {
         do throws(FileError) {
             // lstat first: opening a device or FIFO can have effects of its own.
             guard let before = try FileStatus.of(path) else { return nil }
@@ -16,6 +16,7 @@ enum SyncedFiles {
             let descriptor = try Descriptor.open(path)
             let status = try descriptor.status()
             try status.requireSynced(.regular, at: path)
+            let longest = SealedFile.longest
             guard status.size <= Int64(longest) else {
                 throw FileError(.tooLarge, path, "has \(status.size) bytes, expected at most \(longest)")
             }
@@ -50,22 +51,11 @@ enum SyncedFiles {
     /// The names in a directory, unordered; none where it does not exist.
     static func names(in directory: String) throws(StoreError) -> [String] {
         guard try hasDirectory(directory) else { return [] }
-        guard let stream = opendir(directory) else {
-            if errno == ENOENT { return [] }
-            throw StoreError(FileError.system("list", directory))
+        do throws(FileError) { return try PrivateFiles.names(in: directory) } catch {
+            // A sync tool took it away between the two.
+            if error.code == .absent { return [] }
+            throw StoreError(error)
         }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while true {
-            errno = 0
-            guard let entry = readdir(stream) else { break }
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        guard errno == 0 else { throw StoreError(FileError.system("list", directory)) }
-        return names
     }
 
     /// Makes a directory where there is none, and its name durable.

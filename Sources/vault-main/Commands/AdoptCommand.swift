@@ -5,7 +5,7 @@ internal import VaultAPI
 struct AdoptCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "adopt",
-        abstract: "End the hold on an entry: from now on the vault refreshes it."
+        abstract: "End the hold on an entry: from now on the vault refreshes it, on this machine."
     )
 
     @Argument(help: "NAME or oauth:NAME.", completion: .entryNames)

@@ -82,6 +82,15 @@ struct DoctorCommand: AsyncParsableCommand {
             }
             let conflicts = try await vault.conflicts()
             for header in conflicts.headers { checks.add(.warning("header", header.sentence, header.remedy)) }
+            for fault in conflicts.faults where !listing.faults.contains(fault) {
+                checks.add(
+                    .warning(
+                        "copy",
+                        fault,
+                        "move it away, or put back an earlier version from where it is synchronised"
+                    )
+                )
+            }
             let said = Set(listing.entries.filter { $0.state == .held(.conflict) }.map(\.name))
             for conflict in conflicts.entries where !said.contains(conflict.name) {
                 checks.add(

@@ -24,7 +24,10 @@ struct InitCommand: AsyncParsableCommand {
     var key: [String] = []
 
     @Option(
-        help: ArgumentHelp("Where records are kept: sqlite, dir:PATH or etcd://HOST:PORT/PREFIX.", valueName: "url")
+        help: ArgumentHelp(
+            "Where records are kept: sqlite, dir:PATH or etcd://HOST:PORT/PREFIX; by default what store.yaml names, or sqlite.",
+            valueName: "url"
+        )
     )
     var store: String?
 
@@ -36,7 +39,12 @@ struct InitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = try Context(global)
-        let address = try StoreAddress(parsing: store ?? "sqlite", home: context.environment["HOME"])
+        let address =
+            if let store {
+                try StoreAddress(parsing: store, home: context.environment["HOME"])
+            } else {
+                try context.location.storeAddress()
+            }
         let delivery = try recovery.delivery(context)
         var slots: [NewSlot] = []
         for word in key { slots.append(try NewSlot(word, kdf)) }

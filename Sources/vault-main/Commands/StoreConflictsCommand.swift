@@ -8,7 +8,7 @@ struct StoreConflictsCommand: AsyncParsableCommand {
         abstract: "Show entries of which a sync tool has left several versions.",
         discussion: """
             While there are several, the access token of the one that was issued later is handed out, and none is \
-            refreshed. vault store resolve chooses one; no version is ever deleted.
+            refreshed. vault store resolve chooses one and sets the others aside.
             """
     )
 
@@ -29,7 +29,7 @@ struct StoreConflictsCommand: AsyncParsableCommand {
         if !report.faults.isEmpty {
             throw VaultError(
                 .damaged,
-                "\(report.faults.count) copies cannot be read; they were left alone",
+                "\(report.faults.count == 1 ? "a copy" : "\(report.faults.count) copies") cannot be read, and was left alone",
                 hint: "vault doctor says what to do about each"
             )
         }

@@ -36,13 +36,7 @@ extension StoreCommand {
                 throw VaultError(.usage, "--to is missing", hint: "vault store migrate --to URL, or --abort")
             }
             let from = try context.location.storeAddress()
-            guard goal != from else {
-                throw VaultError(
-                    .failed,
-                    "\(context.location.directory): the vault is in \(goal) already; nothing was changed",
-                    hint: "vault store show says where it is"
-                )
-            }
+            try context.location.requireElsewhere(goal)
             try context.confirm("Move the vault \(context.location.directory) from \(from) to \(goal)?", confirmation)
             let vault = try await context.openForMove()
             let report = try await vault.move(to: goal, removingOld: removeOld)
@@ -65,9 +59,8 @@ extension StoreCommand {
                     hint: leftover.hint ?? "vault store remove \(from)"
                 )
             }
-            if report.keepsOld {
-                context.note("what it was in is not used any more; vault store remove \(from) deletes it")
-            }
+            guard report.keepsOld else { return context.noteSetAside(from) }
+            context.note("what it was in is not used any more; vault store remove \(from) deletes it")
         }
 
         private func takeBack(_ context: Context, _ goal: StoreAddress?) async throws {

@@ -8,7 +8,7 @@ struct StoreResolveCommand: AsyncParsableCommand {
         abstract: "Choose one of several versions of an entry.",
         discussion: """
             Without --latest or --keep the versions are shown, and you are asked. The other versions are put aside in \
-            the store's directory, and never deleted.
+            the store's directory, which only vault destroy deletes.
             """
     )
 

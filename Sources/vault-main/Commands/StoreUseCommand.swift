@@ -92,6 +92,15 @@ extension StoreCommand {
             try await vault.removeRemains(at: address)
             if context.json { try Output.print(.object([("removed", .string("\(address)"))])) }
             context.note("\(address) is gone")
+            context.noteSetAside(address)
         }
+    }
+}
+
+extension Context {
+    /// Says where versions are that were set aside in a store which is gone.
+    func noteSetAside(_ address: StoreAddress) {
+        guard let setAside = address.setAside else { return }
+        note("versions that were set aside there are kept in \(setAside)")
     }
 }

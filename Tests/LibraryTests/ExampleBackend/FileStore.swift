@@ -81,16 +81,9 @@ public final class FileStore: RecordStore {
         let records = try read().records
         let first = id.map { "\($0)" } ?? ""
         return records.keys.filter { $0 > first }.sorted().prefix(max(0, limit)).compactMap { key in
-            guard let id = Self.id(key), let found = records[key] else { return nil }
+            guard let id = RecordID(hexadecimal: key.utf8), let found = records[key] else { return nil }
             return StoredRecord(id: id, generation: found.generation, sealed: [UInt8](found.sealed))
         }
-    }
-
-    private static func id(_ digits: String) -> RecordID? {
-        let digits = Array(digits)
-        return RecordID(
-            stride(from: 0, to: digits.count - 1, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
-        )
     }
 
     // MARK: Writing
@@ -135,8 +128,7 @@ public final class FileStore: RecordStore {
         defer { close(lock) }
         var contents = try read()
         guard contents.headerGeneration == generation else {
-            let found = "the header has generation \(contents.headerGeneration), expected \(generation)"
-            throw StoreError(.headerMoved, file, found)
+            throw StoreError.headerMoved(file, found: contents.headerGeneration, expected: generation)
         }
         try body(&contents)
         contents.changeCounter += 1

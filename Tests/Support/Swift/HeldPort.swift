@@ -1,11 +1,12 @@
 internal import Glibc
 
-/// A port of 127.0.0.1 that surely refuses: a socket has it, and does not listen.
+/// A port of 127.0.0.1 that surely refuses, since a socket has it and does not listen; or that takes connections and is
+/// silent.
 package final class HeldPort {
     package let port: Int
     private let socket: Int32
 
-    package init() throws {
+    package init(isListening: Bool = false) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -15,6 +16,7 @@ package final class HeldPort {
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
                 bind(descriptor, pointer, size) == 0 && getsockname(descriptor, pointer, &size) == 0
+                    && (!isListening || listen(descriptor, 16) == 0)
             }
         }
         guard socket >= 0, isBound else { throw Broken(what: "no port") }

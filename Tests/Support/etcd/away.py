@@ -51,7 +51,7 @@ def main():
         answer = asker.ask("plain")
         findings.expect(answer == f"token {grants['valid'].access}", f"a worker, while it is away: {answer}")
         written = ask("set", "static:key", stdin=b"other")
-        findings.expect(written.status in (8, 9), f"set: {written}")
+        findings.expect(written.status == 8, f"set: {written}")
         findings.expect(not server.refreshes(), "a request was sent")
         for member in cluster.members:
             if member in left:
@@ -67,6 +67,8 @@ def main():
         findings.expect(asker.ask("plain") == f"token {grants['valid'].access}", "a worker, afterwards")
         asker.end()
         findings.expect(server.state()["reuses"] == 0, "a spent token was sent")
+    # Five seconds is the patience of one command; a busy machine adds to them.
+    findings.expect(max(times) < 15, f"a command took {max(times):.1f} s")
     findings.finish(f"{options.what}: valid from the cache, expired refused, the slowest command {max(times):.1f} s")
 
 

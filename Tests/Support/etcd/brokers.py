@@ -10,7 +10,7 @@ from machines import Machine, guarded
 from refreshing import PAST, Asker, Findings, Server, arguments, fingerprint
 
 PROCESSES, BROKERS = 10, 10
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Brokers(Asker):

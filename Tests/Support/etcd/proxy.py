@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """proxy.py PORT MODE: stands between a client and a member of etcd, as a bad line or a bad member would.
 
-MODE is `drop` (the answer to the first transaction that puts a record is lost, after it was carried out), or text that
-is given as the answer to everything. Prints its own port; ends with its input.
+MODE is `drop` (the answer to the first transaction that puts a record is lost, after it was carried out), `half` (every
+answer breaks off and nothing more comes), or text that is given as the answer to everything. Prints its own port; ends with its input.
 """
 import http.client
 import http.server
@@ -19,6 +19,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        if mode == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"header":')
+            self.wfile.flush()
+            threading.Event().wait()
         if mode != "drop":
             if mode.startswith("HTTP/"):
                 self.wfile.write(mode.encode().decode("unicode_escape").encode())

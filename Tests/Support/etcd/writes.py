@@ -14,7 +14,7 @@ from refreshing import Findings, arguments
 
 from crowd import Worker
 
-ROUNDS = 3
+ROUNDS = 2
 ADDERS, OWN, WRITERS = 3, 2, 2
 
 
