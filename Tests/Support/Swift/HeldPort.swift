@@ -6,7 +6,9 @@ package final class HeldPort {
     package let port: Int
     private let socket: Int32
 
-    package init(isListening: Bool = false) throws {
+    /// - Parameter candidates: Ports to choose from, such as those below the ones that outgoing connections are given; any
+    ///   by default.
+    package init(isListening: Bool = false, among candidates: Range<UInt16>? = nil) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
