@@ -15,8 +15,8 @@ internal import VaultStorage
 /// the caller hears of it (`Answer.mayBeRepeated`) and writes only what compares what it changes, so that the second
 /// time changes nothing.
 final class EtcdClient: Sendable {
-    /// How long a connection may take; a member that is there accepts one within milliseconds.
-    static let connectLimit = Duration.seconds(1)
+    /// How long a connection may take, the handshake of TLS included.
+    static let connectLimit = Duration.seconds(2)
     /// How long one member may take until it begins to answer, and may be silent from then on.
     static let answerLimit = Duration.seconds(2)
     /// What a link must carry in a second, in KiB: a large request may take longer than the limit says.
@@ -256,7 +256,9 @@ final class EtcdClient: Sendable {
         let count = Atomic(0)
     }
 
-    /// The whole answer. The deadline of a request ends with the head of its answer, so what follows is watched here.
+    /// The whole answer.
+    ///
+    /// The deadline of a request ends with the head of its answer, so what follows is watched here.
     private func collect(_ body: HTTPClientResponse.Body) async throws -> [UInt8] {
         let parts = Parts()
         return try await withThrowingTaskGroup { group in

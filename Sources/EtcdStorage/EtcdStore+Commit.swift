@@ -3,7 +3,7 @@ public import VaultStorage
 
 extension EtcdStore {
     /// How often a commit is tried anew because a revision moved and no generation did: a record deleted and put again.
-    private static let attempts = 16
+    static let attempts = 16
 
     /// Replaces the header if the stored one still has the generation `old`.
     public func replaceHeader(_ header: StoredHeader, ifGeneration old: UInt64) async throws(StoreError) {
@@ -11,7 +11,7 @@ extension EtcdStore {
         let mark = [UInt8].random(16)
         for _ in 0..<Self.attempts {
             let revision = try await headerRevision(old)
-            let value = StoredValue.encode(header.generation, header.bytes)
+            let value = EtcdValue.encode(header.generation, header.bytes)
             let transaction = Transaction(
                 compare: [Comparison(keys.header, revision: revision)],
                 success: [.put(keys.header, value), .put(keys.changes, mark)],
@@ -109,8 +109,8 @@ extension EtcdStore {
         case .put(let record, _):
             .put(
                 keys.record(record.id),
-                bodies?.names[record.id].map { StoredValue.encode(record.generation, body: $0) }
-                    ?? StoredValue.encode(record.generation, record.sealed)
+                bodies?.names[record.id].map { EtcdValue.encode(record.generation, body: $0) }
+                    ?? EtcdValue.encode(record.generation, record.sealed)
             )
         case .delete(let id, _): .delete(keys.record(id))
         }
@@ -198,7 +198,7 @@ extension EtcdStore {
         )
     }
 
-    private var restless: StoreError {
+    var restless: StoreError {
         StoreError(.unavailable, client.subject, "others write the same records all the time", hint: "try again")
     }
 }

@@ -21,6 +21,8 @@ public enum EtcdChange: Hashable, Sendable {
 
 extension EtcdStore {
     private static let longestLine = 8 << 20
+    /// Changes that were told and not yet looked at.
+    private static let mostUnread = 4096
 
     /// What changes after `revision`, or from now on.
     ///
@@ -63,7 +65,7 @@ extension EtcdStore {
 
     private func watch(_ first: Data, end: Data, since revision: UInt64?) -> AsyncThrowingStream<EtcdChange, any Error>
     {
-        AsyncThrowingStream { continuation in
+        AsyncThrowingStream(bufferingPolicy: .bufferingOldest(Self.mostUnread)) { continuation in
             let task = Task { [client, keys] in
                 do {
                     let request = WatchRequest(
@@ -76,7 +78,10 @@ extension EtcdStore {
                             do { message = try JSONDecoder().decode(Streamed<WatchAnswer>.self, from: line) } catch {
                                 throw client.damaged("watch", "gave an answer that etcd does not give")
                             }
-                            for change in try message.changes(keys, client) { continuation.yield(change) }
+                            for change in try message.changes(keys, client) {
+                                // A change that is not heard of must not be missed: who is too slow begins anew.
+                                if case .dropped = continuation.yield(change) { return continuation.finish() }
+                            }
                             if message.result?.compactRevision != nil { return continuation.finish() }
                         }
                     }

@@ -44,7 +44,7 @@ public final class EtcdStore: RecordStore {
         let transaction = Transaction(
             compare: [Comparison(store.keys.header, revision: 0)],
             success: [
-                .put(store.keys.header, StoredValue.encode(header.generation, header.bytes)),
+                .put(store.keys.header, EtcdValue.encode(header.generation, header.bytes)),
                 .put(store.keys.changes, mark),
             ],
             failure: [.range(store.keys.changes)]
@@ -75,15 +75,45 @@ public final class EtcdStore: RecordStore {
     }
 
     /// Removes a store and all it holds, and no other key.
-    public static func remove(in cluster: EtcdCluster) async throws(StoreError) {
-        let client = try EtcdClient(cluster, clock: VaultClock())
-        let keys = EtcdKeys(prefix: cluster.prefix)
-        let transaction = Transaction(success: [
-            .delete(keys.header), .delete(keys.changes),
-            .delete(keys.records.first, end: keys.records.end), .delete(keys.leases.first, end: keys.leases.end),
-            .delete(keys.bodies.first, end: keys.bodies.end),
-        ])
-        _ = try await client.ask("kv/txn", transaction, for: TransactionAnswer.self)
+    ///
+    /// - Parameter isWanted: Whether a store with that header is the one to be removed: the header is that of the instant
+    ///   of removing.
+    /// - Throws: `.absent` where there is none, `.unsafe` for one that is not wanted; nothing was removed then.
+    public static func remove(
+        in cluster: EtcdCluster,
+        if isWanted: (StoredHeader) -> Bool = { _ in true }
+    ) async throws(StoreError) {
+        let store = try EtcdStore(cluster, locks: "", clock: VaultClock())
+        let keys = store.keys
+        for _ in 0..<attempts {
+            let (header, _, _) = try await store.look()
+            guard isWanted(StoredHeader(generation: header.generation, bytes: header.bytes)) else {
+                throw StoreError(
+                    .unsafe,
+                    store.client.subject,
+                    "holds another vault, or another state of it, than the one to be removed; nothing was removed"
+                )
+            }
+            let transaction = Transaction(
+                compare: [Comparison(keys.header, revision: header.revision)],
+                success: [
+                    .delete(keys.header), .delete(keys.changes),
+                    .delete(keys.records.first, end: keys.records.end),
+                    .delete(keys.leases.first, end: keys.leases.end),
+                    .delete(keys.bodies.first, end: keys.bodies.end),
+                ]
+            )
+            let answer = try await store.client.ask("kv/txn", transaction, for: TransactionAnswer.self)
+            if answer.message.succeeded == true { return }
+            if answer.mayBeRepeated {
+                // It is gone if an attempt before this one came through.
+                do throws(StoreError) { _ = try await store.look() } catch {
+                    guard error.code == .absent else { throw error }
+                    return
+                }
+            }
+        }
+        throw store.restless
     }
 
     /// The same store, with this machine's locks in another directory.
@@ -104,7 +134,7 @@ public final class EtcdStore: RecordStore {
     }
 
     /// The header as it is stored, the change counter and the cluster's revision, at one instant.
-    func look() async throws(StoreError) -> (header: StoredValue, counter: UInt64, revision: UInt64) {
+    func look() async throws(StoreError) -> (header: EtcdValue, counter: UInt64, revision: UInt64) {
         let transaction = Transaction(success: [.range(keys.header), .range(keys.changes)])
         let answer: TransactionAnswer = try await client.ask("kv/txn", transaction).message
         guard let responses = answer.responses, responses.count == 2, let revision = answer.header?.revision else {
@@ -113,7 +143,7 @@ public final class EtcdStore: RecordStore {
         guard let found = try one(responses[0].range, keys.header) else {
             throw StoreError(.absent, client.subject, "there is no vault below this prefix")
         }
-        let value = try StoredValue(found, limit: RecordLimits.headerBytes, client.subject)
+        let value = try EtcdValue(found, limit: RecordLimits.headerBytes, client.subject)
         revisions.remember(header: value)
         guard let counter = try one(responses[1].range, keys.changes)?.version?.value else {
             throw damaged("has a header without its change counter")
@@ -149,11 +179,11 @@ public final class EtcdStore: RecordStore {
 
     /// The record filed under `id`, or `nil` if there is none.
     public func record(_ id: RecordID) async throws(StoreError) -> StoredRecord? {
-        try await value(id).map { StoredRecord(id: id, generation: $0.generation, sealed: $0.bytes) }
+        try await value(id).map { $0.record(id) }
     }
 
     /// What stands under a record's key.
-    func value(_ id: RecordID) async throws(StoreError) -> StoredValue? {
+    func value(_ id: RecordID) async throws(StoreError) -> EtcdValue? {
         let answer: RangeAnswer = try await client.ask("kv/range", RangeRequest(key: keys.record(id))).message
         return try await value(id, try one(answer, keys.record(id)), at: answer.header?.revision)
     }
@@ -214,29 +244,35 @@ public final class EtcdStore: RecordStore {
         _ found: KeyValue?,
         at revision: WholeNumber?
     ) async throws(StoreError) -> StoredRecord? {
-        try await value(id, found, at: revision)
-            .map { StoredRecord(id: id, generation: $0.generation, sealed: $0.bytes) }
+        try await value(id, found, at: revision).map { $0.record(id) }
     }
 
     private func value(
         _ id: RecordID,
         _ found: KeyValue?,
         at revision: WholeNumber?
-    ) async throws(StoreError) -> StoredValue? {
+    ) async throws(StoreError) -> EtcdValue? {
         guard let found else {
             revisions.forget(id)
             return nil
         }
-        var value = try StoredValue(found, limit: RecordLimits.recordBytes, client.subject)
+        var value: EtcdValue
+        do throws(StoreError) {
+            value = try EtcdValue(found, limit: RecordLimits.recordBytes, client.subject)
+        } catch {
+            guard let broken = EtcdValue(broken: found, fault: error.message) else { throw error }
+            value = broken
+        }
         if let body = value.body {
             // As it was when the record was read, whoever replaces both meanwhile.
             let key = keys.body(id, body)
             let answer: RangeAnswer = try await client.ask("kv/range", RangeRequest(key: key, revision: revision))
                 .message
-            guard let bytes = try one(answer, key)?.value, bytes.count <= RecordLimits.recordBytes else {
-                throw damaged("lacks the body of the record \(id)")
+            if let bytes = try one(answer, key)?.value, bytes.count <= RecordLimits.recordBytes {
+                value.bytes = [UInt8](bytes)
+            } else {
+                value.fault = "is damaged: the cluster lacks its body"
             }
-            value.bytes = [UInt8](bytes)
         }
         revisions.remember(id, value)
         return value
@@ -265,89 +301,4 @@ public struct EtcdLook: Hashable, Sendable {
     public let changeCounter: UInt64
     /// The cluster's revision.
     public let revision: UInt64
-}
-
-/// What stands under the key of a header or record: eight bytes of the generation, then the bytes.
-///
-/// The topmost bit of the generation, which none reaches, says that the bytes stand elsewhere: what follows is the name
-/// of the body.
-struct StoredValue {
-    private static let elsewhere: UInt64 = 1 << 63
-    private static let nameLength = 16
-
-    let generation: UInt64
-    var bytes: [UInt8]
-    /// The name of its body; `nil` where that is here.
-    let body: [UInt8]?
-    let revision: UInt64
-
-    static func encode(_ generation: UInt64, body: [UInt8]) -> [UInt8] { encode(generation | elsewhere, body) }
-
-    static func encode(_ generation: UInt64, _ bytes: [UInt8]) -> [UInt8] {
-        withUnsafeBytes(of: generation.bigEndian) { Array($0) } + bytes
-    }
-
-    init(_ found: KeyValue, limit: Int, _ subject: String) throws(StoreError) {
-        let value = found.value ?? Data()
-        guard value.count >= 8, value.count <= limit + 8, let revision = found.modRevision?.value, revision > 0 else {
-            throw StoreError(.damaged, subject, "a value has \(value.count) bytes, expected 8 to \(limit + 8)")
-        }
-        let number: UInt64 = value.prefix(8).reduce(0) { $0 << 8 | UInt64($1) }
-        generation = number & ~Self.elsewhere
-        let rest = [UInt8](value.dropFirst(8))
-        let isElsewhere = number & Self.elsewhere != 0
-        guard !isElsewhere || rest.count == Self.nameLength else {
-            throw StoreError(.damaged, subject, "a value names its body with \(rest.count) bytes")
-        }
-        (bytes, body) = isElsewhere ? ([], rest) : (rest, nil)
-        self.revision = revision
-    }
-}
-
-/// Which revision a key had when it was seen with which generation: what a commit compares without reading again.
-final class RevisionCache: Sendable {
-    struct Seen: Sendable {
-        var generation: UInt64
-        var revision: UInt64
-        /// The name of the record's body, where that is under a key of its own.
-        var body: [UInt8]?
-    }
-
-    private struct State {
-        var header: Seen?
-        var records: [RecordID: Seen] = [:]
-    }
-
-    /// More than are changed between two looks; what is missing costs one more request.
-    private static let most = 8192
-
-    private let state = Mutex(State())
-
-    var header: Seen? { state.withLock { $0.header } }
-
-    func seen(_ id: RecordID) -> Seen? { state.withLock { $0.records[id] } }
-
-    func remember(header value: StoredValue) {
-        remember(header: Seen(generation: value.generation, revision: value.revision))
-    }
-
-    func remember(header seen: Seen) {
-        state.withLock { if ($0.header?.revision ?? 0) <= seen.revision { $0.header = seen } }
-    }
-
-    func remember(_ id: RecordID, _ value: StoredValue) {
-        remember(id, Seen(generation: value.generation, revision: value.revision, body: value.body))
-    }
-
-    func remember(_ id: RecordID, _ seen: Seen) {
-        state.withLock { state in
-            if state.records.count >= Self.most { state.records = [:] }
-            // Answers may come out of order.
-            if (state.records[id]?.revision ?? 0) <= seen.revision { state.records[id] = seen }
-        }
-    }
-
-    func forget(_ id: RecordID) { state.withLock { $0.records[id] = nil } }
-
-    func forgetHeader() { state.withLock { $0.header = nil } }
 }

@@ -11,6 +11,7 @@ internal import VaultStorage
 /// How the members of a cluster are connected to: straight, and in TLS that checks chain and name.
 enum EtcdTransport {
     private static let longestPassword = 4096
+    private static let longestCertificates = 4 << 20
 
     /// - Throws: `.misconfigured` if a certificate or key cannot be read, `.unsafe` if others may read the key.
     static func configuration(
@@ -52,7 +53,12 @@ enum EtcdTransport {
 
     private static func certificates(_ path: String) throws(StoreError) -> [NIOSSLCertificate] {
         do {
-            let certificates = try NIOSSLCertificate.fromPEMFile(path)
+            // Without waiting for the writer of a pipe; a link to where the system has them is fine.
+            let opened = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+            guard opened >= 0 else { throw FileError.system("open", path) }
+            let file = Descriptor(owning: opened, path: path)
+            guard try file.status().kind == .regular else { throw NIOSSLError.failedToLoadCertificate }
+            let certificates = try NIOSSLCertificate.fromPEMBytes(try file.read(upTo: longestCertificates))
             guard !certificates.isEmpty else { throw NIOSSLError.failedToLoadCertificate }
             return certificates
         } catch {
@@ -99,11 +105,11 @@ func reason(_ error: any Error) -> String {
         return error.connectionErrors.first.map { reason($0.error) } ?? "the name cannot be resolved"
     case let error as IOError:
         return String(cString: strerror(error.errnoCode)).lowercased()
-    case ChannelError.connectTimeout: return "no connection within a second"
+    case ChannelError.connectTimeout: return "no connection in time"
     case let error as HTTPClientError:
         switch error {
         case .deadlineExceeded, .readTimeout: return "no answer in time"
-        case .connectTimeout, .tlsHandshakeTimeout: return "no connection within a second"
+        case .connectTimeout, .tlsHandshakeTimeout: return "no connection in time"
         case .remoteConnectionClosed: return "the connection was closed"
         case .cancelled: return "cancelled"
         default: return error.shortDescription

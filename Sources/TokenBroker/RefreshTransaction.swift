@@ -195,6 +195,7 @@ struct RefreshTransaction: Sendable {
             defer { leased.release() }
             let spent = TokenFingerprint(of: token)
             attempt.spent = spent
+            if vault.wasExchanged(spent) { return try await putBack(leased) }
             // A journal about another token is of no concern any more.
             if before?.spent != spent.bytes { attempt.journalBefore = nil }
             let spill = try await leased.prepareSpill()
@@ -217,6 +218,14 @@ struct RefreshTransaction: Sendable {
             let answer = await endpoint.refresh(RefreshRequest(refreshToken: token, request: request))
             return try await record(answer, attempt, leased, entry.summary, spill: spill)
         }
+    }
+
+    /// An older version was put in the place of what this machine has refreshed: nothing is sent.
+    private func putBack(_ leased: LeasedEntry) async throws(VaultError) -> FreshToken {
+        let summary = try await leased.update { (summary, _) throws(VaultError) in
+            summary.state = .held(.rolledBack)
+        }
+        return try old(try await leased.read(), instead: held(summary))
     }
 
     // MARK: - What each answer means
@@ -262,6 +271,7 @@ struct RefreshTransaction: Sendable {
     ) async throws(VaultError) -> FreshToken {
         let now = clock.now
         let rotated = grant.refreshToken.map { TokenFingerprint(of: $0) != attempt.spent }
+        if let spent = attempt.spent, rotated == true { vault.noteExchanged(spent) }
         let change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void = {
             (summary, secrets) throws(VaultError) in
             summary.record(grant, now: now)

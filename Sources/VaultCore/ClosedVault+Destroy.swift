@@ -17,7 +17,7 @@ extension ClosedVault {
             let address = try location.storeAddress()
             // What a move has left first: the directory would seem to be a vault that was moved away.
             for address in try await remains() + [address] {
-                try await BackendStore.remove(address, at: location, isWholeVault: true)
+                try await BackendStore.remove(address, at: location, of: id, isWholeVault: true)
             }
             try location.point(to: nil)
         } catch {

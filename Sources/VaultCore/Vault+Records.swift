@@ -165,6 +165,7 @@ extension Vault {
 
     /// The name a record has inside; it must be filed under that name's id.
     func identify(_ stored: StoredRecord, _ session: Session) throws -> FoundRecord {
+        if let fault = stored.fault { throw RecordFault(sentence: fault) }
         let record = try SealedRecord(stored.sealed)
         for key in session.keys {
             guard let name = record.name(vault: id, under: key) else { continue }
@@ -298,7 +299,7 @@ extension Vault {
         if let error = error as? CryptoError, error.code == .memory { return VaultError(error) }
         return VaultError(
             .damaged,
-            "the record of \(found.name.text) \(Self.sentence(error)); it was left as it is",
+            "the record of \(found.name.text) \(found.stored.fault ?? Self.sentence(error)); it was left as it is",
             hint: "vault restore FILE brings it back from a backup; vault remove \(found.name.text) gives it up",
             underlying: error
         )

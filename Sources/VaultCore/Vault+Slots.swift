@@ -42,7 +42,7 @@ extension Vault {
                 try location.point(to: address)
             } catch {
                 // A vault that nothing names would stand in the way of the next attempt, and there is nothing in it yet.
-                try? await BackendStore.remove(address, at: location)
+                try? await BackendStore.remove(address, at: location, of: id, isWholeVault: true)
                 throw error
             }
             return store

@@ -1,9 +1,10 @@
 internal import Glibc
 internal import PrivateFiles
 
-/// What stores keep on this machine of one vault: locks, the count of changes, the machine's own bytes.
+/// What belongs to one vault on this machine beside what has a place of its own: locks, the count of changes, the
+/// machine's own bytes, what it has exchanged.
 package enum LocalFiles {
-    private static let names: Set = ["leases", "machine", "directory"]
+    private static let names: Set = ["leases", "machine", "directory", "exchanged"]
 
     /// Removes them from the directory of a vault's locks, once that vault is gone.
     ///

@@ -180,12 +180,17 @@ public struct StoredRecord: Hashable, Sendable {
     public var generation: UInt64
     /// At most 1 MiB.
     public var sealed: [UInt8]
+    /// What is wrong with it, where it is there and cannot be read as a record; `sealed` is what was found then.
+    ///
+    /// One damaged record is no reason to refuse the others: it is listed, it does not open, and it can be deleted.
+    public var fault: String?
 
     /// Makes a record.
-    public init(id: RecordID, generation: UInt64, sealed: [UInt8]) {
+    public init(id: RecordID, generation: UInt64, sealed: [UInt8], fault: String? = nil) {
         self.id = id
         self.generation = generation
         self.sealed = sealed
+        self.fault = fault
     }
 }
 

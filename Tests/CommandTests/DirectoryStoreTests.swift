@@ -118,6 +118,62 @@ struct DirectoryStoreTests {
         #expect(try entries(b).isEmpty)
     }
 
+    @Test func whatWasSetAsideOutlivesTheStore() throws {
+        _ = try conflict()
+        try succeed(a.vault("store", "resolve", "work", "--latest"))
+        let kept = try FileManager.default.subpathsOfDirectory(atPath: here + "/set-aside")
+        #expect(!kept.isEmpty)
+        let moved = try succeed(
+            a.vault("--vault", here, "store", "migrate", "--to", "dir:" + a.path("next"), "--remove-old", "--yes")
+        )
+        #expect(moved.notes.contains(here + "/set-aside"))
+        #expect(try FileManager.default.subpathsOfDirectory(atPath: here + "/set-aside") == kept)
+        #expect(!FileManager.default.fileExists(atPath: here + "/header"))
+        #expect(try a.vault("--vault", here, "token", "work").text == "AT-2\n")
+    }
+
+    /// One file that git has merged as text, or that was cut off, keeps nobody from the others, and can be given up.
+    @Test func oneDamagedFileIsNoReasonToRefuseTheRest() throws {
+        let (place, copy) = try conflict()
+        let damaged = Array("<<<<<<< ours\n".utf8)
+        #expect(FileManager.default.createFile(atPath: "\(here)/\(place)", contents: Data(damaged)))
+        chmod("\(here)/\(place)", 0o600)
+        #expect(try a.vault("token", "static:quiet").text == "q\n")
+        let listed = fail(try a.vault("list"), 7, "git merged two versions")
+        #expect(listed.text.contains("static:quiet"))
+        // The good version beside it takes its place, and the damage is kept.
+        try succeed(a.vault("store", "resolve", "work", "--latest"))
+        #expect(try a.vault("token", "work").text == "AT-2\n")
+        let kept = try FileManager.default.subpathsOfDirectory(atPath: here + "/set-aside")
+        #expect(try kept.contains { try a.read("\(here)/set-aside/\($0)") == damaged })
+        #expect(!FileManager.default.fileExists(atPath: "\(here)/\(copy)"))
+        #expect(FileManager.default.createFile(atPath: "\(here)/\(place)", contents: Data(damaged)))
+        try succeed(a.vault("remove", "work", "--yes"))
+        try succeed(a.vault("list"))
+    }
+
+    @Test func aStoreThatIsGoneCanBeForgotten() throws {
+        let vault = ["--vault", a.path("v2")]
+        let slot = ["--key", "passphrase", "--kdf", "interactive", "--no-recovery-code"]
+        let store = a.path("second")
+        try succeed(a.run([Sandbox.program] + vault + ["init", "--store", "dir:" + store] + slot))
+        try FileManager.default.removeItem(atPath: store)
+        fail(try a.run([Sandbox.program] + vault + ["list"]), 4)
+        fail(try a.run([Sandbox.program] + vault + ["destroy"]), 3, "--yes")
+        try succeed(a.run([Sandbox.program] + vault + ["destroy", "--yes"]))
+        try succeed(a.run([Sandbox.program] + vault + ["init"] + slot))
+    }
+
+    @Test func aVaultIsMadeWhereTheSettingsSay() throws {
+        try b.write("config/vault/store.yaml", "store: dir:\(b.path("elsewhere"))\n")
+        chmod(b.path("config/vault"), 0o700)
+        let slot = ["--key", "passphrase", "--kdf", "interactive", "--no-recovery-code"]
+        try succeed(b.run([Sandbox.program, "init"] + slot))
+        #expect(FileManager.default.fileExists(atPath: b.path("elsewhere/header")))
+        try b.write("config/vault/store.yaml", "store: dir:~/elsewhere\n")
+        fail(try b.run([Sandbox.program, "init", "--vault", b.path("v3")] + slot), 78, "path from the root")
+    }
+
     // MARK: Two versions
 
     /// Both machines change the entry, and Syncthing leaves the second one's version beside the first one's.

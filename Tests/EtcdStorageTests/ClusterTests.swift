@@ -52,6 +52,21 @@ struct EtcdClusterTests {
         try await EtcdStore.remove(in: cluster)
     }
 
+    @Test func whatIsNotWantedIsNotRemoved() async throws {
+        let scratch = try Scratch()
+        let cluster = try await SharedServer.cluster()
+        let store = try await EtcdStore.create(in: cluster, locks: scratch("locks"), header: firstHeader)
+        try await store.commit([put(1, 1)], ifHeaderGeneration: 1)
+        let error = await #expect(throws: StoreError.self) {
+            try await EtcdStore.remove(in: cluster) { $0.bytes == [9, 9] }
+        }
+        #expect(error?.code == .unsafe)
+        #expect(try await store.record(recordID(1)) != nil)
+        try await EtcdStore.remove(in: cluster) { $0 == firstHeader }
+        let gone = await #expect(throws: StoreError.self) { try await EtcdStore.remove(in: cluster) }
+        #expect(gone?.code == .absent)
+    }
+
     @Test func aDeadMemberIsPassedOver() async throws {
         let scratch = try Scratch()
         let held = try HeldPort()

@@ -72,6 +72,26 @@ struct DirectoryRefreshTests {
         #expect(fixture.server.requests == 2)
     }
 
+    /// Of a sync tool that lets the last writer win, and a writer whose version is of before the refresh.
+    @Test func sendsNoTokenThatItHasExchanged() async throws {
+        let name = try await fixture.insert()
+        var location = fixture.location
+        let place = location.directory
+        (location.directory, location.stateBase) = (place + "-copy", place + "-copy-state")
+        try FileManager.default.copyItem(atPath: place, toPath: location.directory)
+        #expect(try await fixture.token(name) == "access-1")
+        let copy = try await Vault.open(location, with: BrokerFixture.custodians(fixture.directory))
+        for number in 0..<5 {
+            try await copy.update(name) { (summary, _) throws(VaultError) in summary.account = "account \(number)" }
+        }
+        try FileManager.default.removeItem(atPath: place + "/entries")
+        try FileManager.default.copyItem(atPath: location.directory + "/entries", toPath: place + "/entries")
+        fixture.time.advance(seconds: 7200)
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
+        #expect(fixture.server.requests == 1)
+        #expect(try await fixture.vault.summary(of: name).state == .held(.rolledBack))
+    }
+
     @Test func asksForTheGrantsOfClientsAnywhere() async throws {
         let name = try await fixture.insert { $0.grantType = "client_credentials" }
         #expect(try await tokenElsewhere(name) == "access-1")

@@ -268,6 +268,32 @@ struct MoveTests {
         try await Self.expectAll(try await place.open(), Self.three)
     }
 
+    /// What is at the goal says that the move is complete, and none of the vault's keys vouches for it.
+    @Test func removesNothingForAForgedGoal() async throws {
+        let (place, vault) = try await Self.made()
+        let goal = StoreAddress.directory(place.place("second"))
+        _ = try await vault.move(to: goal)
+        // As if it had been cut off before its last step.
+        try place.location.point(to: nil)
+        let there = try await ClosedVault.open(goal, for: place.location)
+        var forged = there.header
+        forged.generation += 100
+        try await there.store.replaceHeader(
+            StoredHeader(generation: forged.generation, bytes: forged.encoded(under: try DataKey.random())),
+            ifGeneration: there.header.generation
+        )
+        for record in try await Self.all(there.store) {
+            try await there.store.commit(
+                [.delete(record.id, generation: record.generation)],
+                ifHeaderGeneration: forged.generation
+            )
+        }
+        let resumed = try await Vault.openForMove(place.location, with: place.custodians())
+        #expect(await failure { _ = try await resumed.move(to: goal, removingOld: true) } == .damaged)
+        #expect(try await Self.all(resumed.store).count == 3)
+        #expect(try place.location.storeAddress() == .sqlite)
+    }
+
     @Test func aCopyStaysWhereItIs() async throws {
         let (place, vault) = try await Self.made()
         try place.copy("vault", to: "copy")

@@ -99,6 +99,23 @@ struct DirectoryCutOffTests {
         #expect(try names(in: place("locks")) == ["directory"])
     }
 
+    /// A backup that was put back, a clone, a file system that was mounted under another number.
+    @Test func isFinishedInWhatIsAtItsPathByNow() async throws {
+        let place = try TemporaryDirectory()
+        do {
+            _ = try await Self.prepare(place)
+            let (steps, _) = try Self.decide(place)
+            try steps[0].perform()
+            try FileManager.default.copyItem(atPath: place("vault"), toPath: place("copy"))
+            withExtendedLifetime(steps) {}
+        }
+        try FileManager.default.removeItem(atPath: place("vault"))
+        try check(rename(place("copy"), place("vault")), "rename")
+        let store = try await DirectoryStore.open(in: place("vault"), locks: place("locks"))
+        #expect(try await store.records(after: nil, limit: 9) == Self.after)
+        #expect(try names(in: place("locks")) == ["directory"])
+    }
+
     @Test func isNotDoneAgain() async throws {
         let place = try TemporaryDirectory()
         let store = try await Self.prepare(place)

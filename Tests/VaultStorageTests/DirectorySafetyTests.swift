@@ -72,8 +72,8 @@ struct DirectorySafetyTests {
         if let hint = obstacle.hint { #expect(error?.hint?.contains(hint) == true, "\(error?.hint ?? "no hint")") }
     }
 
-    /// What makes one entry unusable: never taken for an entry that is not there.
-    static let entries: [Obstacle] = [
+    /// What makes one entry unreadable: never taken for an entry that is not there, and no reason to refuse the others.
+    static let damages: [Obstacle] = [
         Obstacle("an empty file", .damaged) { try entry($0) { _ in [] } },
         Obstacle("zeros", .damaged) { try entry($0) { [UInt8](repeating: 0, count: $0.count) } },
         Obstacle("zeros at the end", .damaged) { try entry($0) { $0.dropLast(12) + [UInt8](repeating: 0, count: 12) } },
@@ -107,6 +107,36 @@ struct DirectorySafetyTests {
             try deliver(SealedFile.bytes(of: try record(2, 1)), to: try $0.file(1))
         },
         Obstacle("a header", .damaged) { try deliver(try bytes($0("vault/header")), to: try $0.file(1)) },
+    ]
+
+    @Test(arguments: damages)
+    func givesTheEntryWithItsFaultAndLeavesItAlone(_ damage: Obstacle) async throws {
+        let place = try TemporaryDirectory()
+        let store = try await place.makeDirectoryStore()
+        try await store.commit(
+            [.put(try record(1, 1), replacing: nil), .put(try record(2, 1), replacing: nil)],
+            ifHeaderGeneration: 1
+        )
+        try await damage.make(place)
+        let before = try Listing(place("vault"))
+        let found = try await store.record(try recordID(1))
+        #expect(try found?.fault != nil && found?.sealed == bytes(place.file(1)))
+        if let hint = damage.hint { #expect(found?.fault?.contains(hint) == true, "\(found?.fault ?? "no fault")") }
+        #expect(try await store.records(after: nil, limit: 9) == [found, record(2, 1)])
+        for change: RecordChange in try [
+            .put(record(1, 2), replacing: 1), .put(record(1, 2), replacing: nil), .delete(recordID(1), generation: 1),
+        ] {
+            try await expectRefusal(.conflict) {
+                try await store.commit([.put(try record(3, 1), replacing: nil), change], ifHeaderGeneration: 1)
+            }
+        }
+        #expect(try Listing(place("vault")) == before)
+        try await store.commit([.delete(try recordID(1), generation: 0)], ifHeaderGeneration: 1)
+        #expect(try await store.records(after: nil, limit: 9) == [record(2, 1)])
+    }
+
+    /// What makes one entry unusable because of what its file is.
+    static let entries: [Obstacle] = [
         Obstacle("3 MiB", .damaged) { try entry($0) { $0 + [UInt8](repeating: 1, count: 3 << 20) } },
         Obstacle("a link", .unsafe) { place in
             try check(rename(place.file(1), place("real")), "rename")

@@ -48,7 +48,10 @@ extension Vault {
                 )
                 _ = try await self.write(change, session, holding: lease)
             } else {
-                var changes = [RecordChange.put(record, replacing: nil)]
+                // What is in its place and does not open is kept as well.
+                let broken = try await self.store.record(recordID)
+                if let broken { try await shared.keepAside(broken) }
+                var changes = [RecordChange.put(record, replacing: broken?.generation)]
                 if let source = summary.source {
                     changes += try await self.owning(original: source.sha256, by: summary.id, session)
                 }

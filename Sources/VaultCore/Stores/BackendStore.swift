@@ -11,14 +11,20 @@ enum BackendStore: Sendable {
     case etcd(RemoteBackend)
 
     /// Opens the store at `address`, for the vault at `location`.
-    static func open(_ address: StoreAddress, at location: VaultLocation) async throws -> BackendStore {
+    ///
+    /// - Parameter isCached: Whether what was seen of a cluster serves where nobody answers.
+    static func open(
+        _ address: StoreAddress,
+        at location: VaultLocation,
+        isCached: Bool = true
+    ) async throws -> BackendStore {
         switch address {
         case .sqlite:
             return .sqlite(try await SQLiteStore.open(in: location.directory, locks: location.stateBase))
         case .directory(let path):
             return .directory(try await DirectoryStore.open(in: path, locks: location.stateBase))
         case .etcd(let address):
-            return .etcd(try await RemoteBackend.open(location.cluster(address), at: location))
+            return .etcd(try await RemoteBackend.open(location.cluster(address), at: location, isCached: isCached))
         }
     }
 
@@ -42,14 +48,25 @@ enum BackendStore: Sendable {
         }
     }
 
-    /// Removes a store and all it holds.
+    /// Removes that vault's store and all it holds.
     ///
-    /// - Parameter isWholeVault: Whether the vault goes, and with it what was set aside in a directory.
-    static func remove(_ address: StoreAddress, at location: VaultLocation, isWholeVault: Bool = false) async throws {
+    /// - Parameter isWholeVault: Whether the vault goes, and with it what was set aside in a directory; otherwise the store
+    ///   must be one that the vault has left, or not reached.
+    static func remove(
+        _ address: StoreAddress,
+        at location: VaultLocation,
+        of vault: VaultID,
+        isWholeVault: Bool
+    ) async throws {
         switch address {
         case .sqlite: try SQLiteStore.remove(in: location.directory)
         case .directory(let path): try DirectoryStore.remove(in: path, takesSetAside: isWholeVault)
-        case .etcd(let address): try await EtcdStore.remove(in: location.cluster(address))
+        case .etcd(let address):
+            // What was known of it may be from a cache, and another vault be there by now.
+            try await EtcdStore.remove(in: location.cluster(address)) { stored in
+                guard let header = try? Header(stored.bytes), header.vault == vault else { return false }
+                return isWholeVault || header.phase == .moved || header.isArriving
+            }
         }
     }
 

@@ -20,6 +20,7 @@ public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
     /// - Parameter home: What `~/` at the beginning of a path stands for; the shell replaces none after `dir:`.
     /// - Throws: `.usage` for what is no address, `.unsafe` for one that carries a password: others can read arguments.
     public init(parsing text: String, home: String?) throws(VaultError) {
+        guard text.hasPrefix("dir:") || Self.isHarmless(text) else { throw Self.credentials }
         switch text {
         case "sqlite", "sqlite:": self = .sqlite
         case let text where text.hasPrefix("dir:"):
@@ -30,27 +31,31 @@ public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
             }
             self = .directory(VaultLocation.absolute(path))
         case let text where text.hasPrefix("etcd://"):
-            let rest = text.dropFirst(7)
-            // Neither is repeated: what stands there may be a password.
-            guard !rest.contains("@"), !rest.contains("?"), !rest.contains("#") else {
-                throw VaultError(
-                    .unsafe,
-                    "an etcd:// address takes no user, no password and no query: others can read a command's arguments",
-                    hint: "write user and password_file into store.yaml, and the address as etcd://HOST:PORT/PREFIX"
-                )
-            }
-            guard let address = EtcdAddress(rest) else {
+            guard let address = EtcdAddress(text.dropFirst(7)) else {
                 throw VaultError(
                     .usage,
-                    "\(text) is no address of an etcd cluster",
+                    "that is no address of an etcd cluster",
                     hint: "write etcd://HOST:PORT/PREFIX, several hosts with commas between them"
                 )
             }
             self = .etcd(address)
         default:
-            throw VaultError(.usage, "there is no store \(text)", hint: "write \(Self.forms)")
+            throw VaultError(.usage, "there is no such kind of store", hint: "write \(Self.forms)")
         }
     }
+
+    /// Whether nothing in a text looks like a user, a password or a query.
+    ///
+    /// No address is repeated in an error either.
+    private static func isHarmless(_ text: String) -> Bool {
+        !text.contains { "@?#;".contains($0) }
+    }
+
+    private static let credentials = VaultError(
+        .unsafe,
+        "the address of a store takes no user, no password and no query: others can read a command's arguments",
+        hint: "write user and password_file into store.yaml, and the address as etcd://HOST:PORT/PREFIX"
+    )
 
     /// Where versions that were set aside lie, if there are any: they stay when the store is removed.
     public var setAside: String? {

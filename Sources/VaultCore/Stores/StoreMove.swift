@@ -194,6 +194,13 @@ struct StoreMove: Sendable {
         }
         var pairs = RecordPairs(source: source, target: target.store, page: Self.page)
         while let (wanted, present) = try await pairs.next() {
+            if let wanted, let fault = wanted.fault {
+                throw VaultError(
+                    .damaged,
+                    "the record \(wanted.id) \(fault), and cannot be moved",
+                    hint: "vault doctor says what there is to do; vault store migrate --abort takes the move back"
+                )
+            }
             guard wanted != present else { continue }
             let size = wanted?.sealed.count ?? 0
             if changes.count == RecordLimits.changesPerCommit || bytes + size > Self.commitBytes { try await flush() }

@@ -62,6 +62,10 @@ extension Vault {
             switching: { [location] () throws(VaultError) in try location.stand(for: address) }
         )
         guard removingOld else { return report }
+        guard report.records != nil else {
+            report.leftover = VaultError(.failed, "it was not compared again, since others have used \(address) since")
+            return report
+        }
         do throws(VaultError) {
             try await remove(from, insteadOf: address)
             report.keepsOld = false
@@ -122,7 +126,10 @@ extension Vault {
             case .complete(let store, let header):
                 // Whoever uses it there may have given it another data key since, or moved it on.
                 let bytes = try await store.header().bytes
-                guard header.phase == .steady, Header.isAuthentic(bytes, under: current.key) else { break }
+                guard header.phase == .steady, Header.isAuthentic(bytes, under: current.key) else {
+                    try await requireOpens(store)
+                    break
+                }
                 adopt(Session(header: header, key: current.key, oldKey: nil), in: store)
                 records = try await store.recordCount()
                 try await claimUnnamed()
@@ -157,6 +164,14 @@ extension Vault {
             "another machine refreshes \(others.joined(separator: ", ")), and would not know of the move before it synchronises",
             hint: "let it synchronise, then: vault adopt \(first)"
         )
+    }
+
+    /// Refuses a store whose header none of our slots opens: it only says that the move is complete.
+    private func requireOpens(_ store: any RecordStore) async throws {
+        var closed = try await ClosedVault.look(at: store, ledger: ledger, location: location)
+        let unlocking = Unlocking(custodians: custodians, onlySlot: nil)
+        let unlocked = try await unlocking.open(&closed, acceptsRollback: false)
+        _ = try closed.session(under: unlocked.key, isMoving: true)
     }
 
     private func moveLease() async throws -> Lease {
@@ -307,10 +322,12 @@ extension Vault {
                         throw VaultError(.failed, "no move to \(place.address) is under way; nothing was changed")
                     }
                 }
-            } catch let error as StoreError where error.code == .unreachable && isFrozen && blindly {}
-            if isFrozen {
                 // First nobody can complete the move any more, and only then the vault is used here again.
-                if let found = target { target = try await move.takeAway(found) }
+                if isFrozen, let found = target { target = try await move.takeAway(found) }
+            } catch let error as StoreError where error.code == .unreachable && isFrozen && blindly {
+                target = nil
+            }
+            if isFrozen {
                 var thawed = header
                 (thawed.movedTo, thawed.move) = (nil, nil)
                 thawed.generation = header.generation + 1

@@ -52,6 +52,9 @@ extension VaultLocation {
         try point(to: nil)
     }
 
+    /// Takes away the line that names a store in which there is no vault any more.
+    public func forgetStore() throws(VaultError) { try point(to: nil) }
+
     /// Refuses the store that the vault is in.
     public func requireElsewhere(_ address: StoreAddress) throws(VaultError) {
         guard try storeAddress() == address else { return }
@@ -98,13 +101,15 @@ extension StoreMove.Place {
             address: address,
             open: {
                 do {
-                    return try await BackendStore.open(address, at: location).placed(for: vault, at: location)
+                    // What is decided here must be so now.
+                    return try await BackendStore.open(address, at: location, isCached: false)
+                        .placed(for: vault, at: location)
                 } catch let error as StoreError where error.code == .absent {
                     return nil
                 }
             },
             create: { try await BackendStore.create(address, at: location, for: vault, header: $0) },
-            remove: { try await BackendStore.remove(address, at: location) }
+            remove: { try await BackendStore.remove(address, at: location, of: vault, isWholeVault: false) }
         )
     }
 }

@@ -84,15 +84,24 @@ struct DirectoryLayout: Sendable {
             try require()
             return nil
         }
-        return try record(id, from: bytes)
+        return record(id, from: bytes)
     }
 
-    func record(_ id: RecordID, from bytes: [UInt8]) throws(StoreError) -> StoredRecord {
+    /// The record that a file holds, or that it holds none.
+    func record(_ id: RecordID, from bytes: [UInt8]) -> StoredRecord {
         guard case .record(let found) = SealedFile.read(bytes) else {
-            throw Self.damaged(file(of: id), bytes, expected: "a sealed record")
+            let damage = Self.damaged(file(of: id), bytes, expected: "a sealed record")
+            let advice = damage.hint.map { "; \($0)" } ?? ""
+            return StoredRecord(
+                id: id,
+                generation: 0,
+                sealed: bytes,
+                fault: "in \(file(of: id)) \(damage.message)\(advice)"
+            )
         }
         guard found.id == id else {
-            throw StoreError(.damaged, file(of: id), "is damaged: it is the file of record \(found.id)")
+            let fault = "in \(file(of: id)) is damaged: it is the file of record \(found.id)"
+            return StoredRecord(id: id, generation: 0, sealed: bytes, fault: fault)
         }
         return found
     }
@@ -112,7 +121,7 @@ struct DirectoryLayout: Sendable {
                 guard found.count < limit else { return found }
                 // One that was deleted since its name was read.
                 guard let bytes = try SyncedFiles.read(file(of: next)) else { continue }
-                found.append(try record(next, from: bytes))
+                found.append(record(next, from: bytes))
             }
             guard found.count < limit else { return found }
         }

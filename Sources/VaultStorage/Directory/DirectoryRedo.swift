@@ -1,3 +1,4 @@
+internal import CVaultSystem
 internal import Glibc
 internal import PrivateFiles
 
@@ -8,9 +9,12 @@ internal import PrivateFiles
 /// for that. It holds all the new bytes, so what a sync tool does to half-done files does not matter.
 ///
 /// ```
-/// <locks>/directory-*.redo    magic 8, counter 8, count 4; for each change: kind 1, id 32, hasOld 1, old sum 8,
-///                             length 4, bytes of the new file; sum 8
+/// <locks>/directory-*.redo    magic 8, counter 8, length of the path 4, path of the store's directory, count 4; for each
+///                             change: kind 1, id 32, hasOld 1, old sum 8, length 4, bytes of the new file; sum 8
 /// ```
+///
+/// Its name is that of the directory's device and inode: a copy elsewhere is none of its business. What is at the path by
+/// now, put back or mounted anew under another number, is the same store, and takes it over.
 ///
 /// Between the commit and its replay, other machines may have changed the same entries. Then the file in place is neither
 /// the old nor the new one, and both its version and the commit's are kept: the file stays, and the new version is put
@@ -22,7 +26,7 @@ struct DirectoryRedo {
     private let name: String
 
     private static let magic = Array("VLTREDO1".utf8)
-    private static let longest = 1024 + RecordLimits.changesPerCommit * (SealedFile.longest + 64)
+    private static let longest = 1024 + Int(PATH_MAX) + RecordLimits.changesPerCommit * (SealedFile.longest + 64)
 
     struct Change {
         let id: RecordID
@@ -36,7 +40,28 @@ struct DirectoryRedo {
         let status = try? FileStatus.of(layout.root)
         let place = Sum.of(status?.device ?? 0, status?.inode ?? 0, from: Sum.empty)
         name = "directory-\(String(place, radix: 16)).redo"
-        path = "\(PrivateFiles.withoutTrailingSlashes(locks))/\(name)"
+        let directory = PrivateFiles.withoutTrailingSlashes(locks)
+        path = "\(directory)/\(name)"
+        takeOver(in: directory)
+    }
+
+    private func takeOver(in directory: String) {
+        for other in (try? PrivateFiles.names(in: directory)) ?? []
+        where other.hasPrefix("directory-") && other.hasSuffix(".redo") && other != name {
+            let other = "\(directory)/\(other)"
+            guard let bytes = try? PrivateFiles.open(other).read(upTo: 20 + layout.root.utf8.count),
+                Self.path(in: bytes) == layout.root
+            else { continue }
+            _ = vault_rename_exclusive(other, path)
+        }
+    }
+
+    /// The path that a redo begins with; `nil` for what does not begin as one.
+    private static func path(in bytes: [UInt8]) -> String? {
+        guard bytes.count >= 20, bytes.starts(with: magic) else { return nil }
+        let length = UInt64(bigEndian: bytes[16..<20])
+        guard length <= UInt64(PATH_MAX), bytes.count >= 20 + Int(length) else { return nil }
+        return String(validating: bytes[20..<20 + Int(length)], as: UTF8.self)
     }
 
     /// Whether a file is the redo of some directory, complete or not.
@@ -54,6 +79,8 @@ struct DirectoryRedo {
         tidy()
         var bytes = Self.magic
         bytes.append(bigEndian: counter)
+        bytes.append(bigEndian: UInt32(layout.root.utf8.count))
+        bytes += Array(layout.root.utf8)
         bytes.append(bigEndian: UInt32(steps.count))
         for (id, step) in steps {
             bytes.append(step.new == nil ? 0 : 1)
@@ -148,13 +175,15 @@ struct DirectoryRedo {
     }
 
     private static func parse(_ bytes: [UInt8]) -> (UInt64, [Change])? {
-        guard bytes.count >= 28, bytes.starts(with: magic),
+        guard let path = path(in: bytes), bytes.count >= 32 + path.utf8.count,
             Sum.of(bytes.dropLast(8)) == UInt64(bigEndian: bytes.suffix(8))
         else { return nil }
         let number = UInt64(bigEndian: bytes[8..<16])
-        var rest = bytes[20...].dropLast(8)
+        var rest = bytes[(20 + path.utf8.count)...].dropLast(8)
         var changes: [Change] = []
-        for _ in 0..<UInt64(bigEndian: bytes[16..<20]) {
+        let count = UInt64(bigEndian: rest.prefix(4))
+        rest = rest.dropFirst(4)
+        for _ in 0..<count {
             guard rest.count >= 46, let kind = rest.popFirst(), let id = RecordID(Array(rest.prefix(32))) else {
                 return nil
             }

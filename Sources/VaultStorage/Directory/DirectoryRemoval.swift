@@ -10,10 +10,6 @@ struct DirectoryRemoval {
     func run() throws(StoreError) {
         try translatingFileErrors { () throws(FileError) in try PrivateFiles.requireDirectory(layout.root) }
         var removed = false
-        if try SyncedFiles.read(layout.header) != nil {
-            try remove(layout.header)
-            removed = true
-        }
         for byte in 0...255 as ClosedRange<UInt8> {
             let shard = layout.shards[Int(byte)]
             for name in try SyncedFiles.names(in: shard) {
@@ -35,9 +31,14 @@ struct DirectoryRemoval {
             _ = rmdir(layout.setAside)
         }
         // Second versions of the header.
-        for name in try SyncedFiles.names(in: layout.root) {
+        for name in try SyncedFiles.names(in: layout.root) where "\(layout.root)/\(name)" != layout.header {
             guard try isOurs("\(layout.root)/\(name)") else { continue }
             try remove("\(layout.root)/\(name)")
+        }
+        // Last: as long as it is there, what was cut off can be run again.
+        if try translatingFileErrors({ () throws(FileError) in try FileStatus.of(layout.header) }) != nil {
+            try remove(layout.header)
+            removed = true
         }
         let left = try SyncedFiles.names(in: layout.root)
         let attributes = try SyncedFiles.read(layout.attributes)

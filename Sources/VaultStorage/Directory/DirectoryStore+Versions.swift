@@ -32,7 +32,7 @@ extension DirectoryStore {
     public func keepAside(_ record: StoredRecord) async throws(StoreError) {
         let layout = DirectoryLayout(path)
         try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
-            let bytes = SealedFile.bytes(of: record)
+            let bytes = record.fault == nil ? SealedFile.bytes(of: record) : record.sealed
             try SyncedFiles.makeDirectory(layout.setAside)
             try translatingFileErrors { () throws(FileError) in
                 do throws(FileError) {

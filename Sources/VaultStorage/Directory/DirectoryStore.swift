@@ -129,7 +129,7 @@ public final class DirectoryStore: RecordStore {
 
     /// Removes the store in `directory`, and the directory if that leaves it empty.
     ///
-    /// The header goes first: without it the rest is no store. What lies in `locks` stays.
+    /// The header goes last, so that a removal which was cut off can be run again. What lies in `locks` stays.
     ///
     /// - Parameter takesSetAside: Whether the versions that were set aside go as well: with the vault they do, and not when
     ///   it was moved elsewhere.

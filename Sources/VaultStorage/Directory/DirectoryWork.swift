@@ -122,7 +122,7 @@ final class DirectoryWork: Sendable {
 
     private func step(for change: RecordChange) throws(StoreError) -> FileStep {
         let old = try layout.readFile(of: change.id)
-        let found = try old.map { (bytes) throws(StoreError) in try layout.record(change.id, from: bytes).generation }
+        let found = old.map { layout.record(change.id, from: $0).generation }
         try change.check(found: found, subject: layout.root)
         let new: [UInt8]? =
             switch change {

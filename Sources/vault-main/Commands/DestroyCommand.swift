@@ -14,7 +14,13 @@ struct DestroyCommand: AsyncParsableCommand {
 
     func run() async throws {
         let context = try Context(global)
-        let closed = try await ClosedVault.open(context.location)
+        let closed: ClosedVault
+        do throws(VaultError) {
+            closed = try await ClosedVault.open(context.location)
+        } catch {
+            guard error.code == .notFound, try context.location.storeOrigin() == .pointer else { throw error }
+            return try forget(context)
+        }
         let state = context.location.state(of: closed.id)
         let keyringSlots = closed.slots.filter { SlotKind(name: $0.kind)?.needsKeyring ?? false }
         let store = try context.location.storeAddress()
@@ -52,6 +58,15 @@ struct DestroyCommand: AsyncParsableCommand {
             )
         }
         context.note("the vault is gone")
+    }
+
+    /// Ends what is left where the vault itself is gone: a removal that was cut off, or somebody else's.
+    private func forget(_ context: Context) throws {
+        let line = "the line in \(context.location.directory) that names \(try context.location.storeAddress())"
+        try context.confirm("There is no vault there any more. Delete \(line)?", confirmation)
+        try context.location.forgetStore()
+        if context.json { try Output.print(.object([("deleted", .strings([line])), ("kept", .strings([]))])) }
+        context.note("\(context.location.directory) names no store any more; nothing else was deleted")
     }
 
     /// Who else loses what is deleted.

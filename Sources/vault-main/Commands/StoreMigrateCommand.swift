@@ -69,6 +69,7 @@ extension StoreCommand {
             }
             let vault = try await context.openForMove()
             let taken: StoreAddress
+            var isBlind = false
             do throws(VaultError) {
                 taken = try await vault.takeBack(from: goal)
             } catch {
@@ -78,6 +79,7 @@ extension StoreCommand {
                     confirmation
                 )
                 taken = try await vault.takeBack(from: goal, blindly: true)
+                isBlind = true
             }
             let here = try context.location.storeAddress()
             if context.json {
@@ -88,7 +90,12 @@ extension StoreCommand {
                     ])
                 )
             }
-            context.note("the vault stays in \(here); what was copied to \(taken) was removed")
+            context.note("the vault stays in \(here)")
+            context.note(
+                isBlind
+                    ? "what was copied to \(taken) may still be there: vault store remove \(taken)"
+                    : "what was copied to \(taken) was removed"
+            )
         }
     }
 }

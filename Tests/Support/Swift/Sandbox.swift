@@ -303,7 +303,8 @@ package final class Sandbox {
     /// a cache of what a cluster holds.
     package func snapshot(_ directory: String) throws -> [String: [UInt8]] {
         var found: [String: [UInt8]] = [:]
-        for name in try FileManager.default.subpathsOfDirectory(atPath: directory) where !name.contains(".cache/vault/") {
+        for name in try FileManager.default.subpathsOfDirectory(atPath: directory)
+        where !name.contains(".cache/vault/") {
             let path = "\(directory)/\(name)"
             let mode = Self.mode(path)
             found[name + " " + String(mode, radix: 8)] = mode & S_IFMT == S_IFREG ? try read(path) : []
