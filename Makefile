@@ -40,7 +40,7 @@ stress:
 	$(SWIFT) build --build-tests
 	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter FaultTests
 	VAULT_EXHAUSTIVE=1 $(SWIFT) test --skip-build --filter RefreshTests
-	VAULT_SOAK_SECONDS=$${VAULT_SOAK_SECONDS:-900} $(SWIFT) test --skip-build --filter ClusterTests
+	VAULT_EXHAUSTIVE=1 VAULT_SOAK_SECONDS=$${VAULT_SOAK_SECONDS:-900} $(SWIFT) test --skip-build --filter ClusterTests
 
 lint:
 	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests

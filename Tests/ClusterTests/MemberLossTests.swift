@@ -4,7 +4,9 @@ import Testing
 /// Members of the cluster are lost in the middle of what a vault does.
 @Suite(.serialized)
 struct MemberLossTests {
-    @Test(arguments: ["leader", "follower", "partitioned-leader", "partitioned-follower", "frozen"])
+    private static let losses = ["leader", "partitioned-leader", "frozen"]
+
+    @Test(arguments: losses + (Script.isExhaustive ? ["follower", "partitioned-follower"] : []))
     func noUpdateIsLostOrDoubled(lost: String) async throws {
         try await Script.run("etcd/writes", lost)
     }
