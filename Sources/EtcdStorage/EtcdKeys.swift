@@ -25,6 +25,17 @@ struct EtcdKeys: Sendable {
 
     func record(_ id: RecordID) -> Data { key("record/\(id)") }
 
+    /// The first key that a record can have whose id begins with these two bytes.
+    func records(from beginning: Int) -> Data {
+        let digits = String(beginning, radix: 16)
+        return key("record/" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
+    }
+
+    /// The first two bytes of the id that a record's key, or one of `records(from:)`, begins with.
+    func beginning(of key: Data) -> Int? {
+        Int(String(decoding: key.dropFirst(records.first.count).prefix(4), as: UTF8.self), radix: 16)
+    }
+
     /// Bodies of records that were too much for one request; they sort before all that is watched.
     var bodies: (first: Data, end: Data) { (key("body/"), key("body0")) }
 

@@ -65,6 +65,8 @@ struct RangeAnswer: Decodable, Sendable {
     var header: AnswerHeader?
     var kvs: [KeyValue]?
     var more: Bool?
+    /// Of all keys in the range, whatever the limit was.
+    var count: WholeNumber?
 }
 
 struct PutRequest: Encodable, Sendable {

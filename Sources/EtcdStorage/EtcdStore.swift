@@ -188,48 +188,6 @@ public final class EtcdStore: RecordStore {
         return try await value(id, try one(answer, keys.record(id)), at: answer.header?.revision)
     }
 
-    /// Up to `limit` records in ascending order of their ids, beginning after `id` (`nil`: from the first).
-    public func records(after id: RecordID?, limit: Int) async throws(StoreError) -> [StoredRecord] {
-        guard limit > 0 else { return [] }
-        var found: [StoredRecord] = []
-        var revision: UInt64?
-        // What one answer may hold is a matter of bytes, which the question cannot say. The member makes all of it before
-        // it sends the first, so it is asked for more only where the records have shown to be small.
-        var step = 16
-        var first = id.map { keys.record($0) + [0] } ?? keys.records.first
-        while found.count < limit {
-            let request = RangeRequest(
-                key: first,
-                end: keys.records.end,
-                limit: WholeNumber(UInt64(min(step, limit - found.count))),
-                revision: revision.map(WholeNumber.init)
-            )
-            let answer: RangeAnswer
-            do throws(StoreError) {
-                answer = try await client.ask("kv/range", request).message
-            } catch {
-                guard (error.underlying as? EtcdRefusal)?.isAnswerTooLarge == true, step > 1 else { throw error }
-                step = max(1, step / 8)
-                continue
-            }
-            let page = answer.kvs ?? []
-            for item in page {
-                guard let key = item.key, let next = keys.recordID(key),
-                    (found.last?.id ?? id).map({ $0 < next }) ?? true
-                else {
-                    throw damaged("gave other keys than it was asked for")
-                }
-                if let record = try await record(next, item, at: answer.header?.revision) { found.append(record) }
-            }
-            if page.reduce(0, { $0 + ($1.value?.count ?? 0) }) < 1 << 20 { step = min(step * 4, 256) }
-            guard answer.more == true, let last = page.last?.key, let at = answer.header?.revision else { break }
-            // The rest as it was then: each call is consistent in itself.
-            revision = revision ?? at.value
-            first = last + [0]
-        }
-        return Array(found.prefix(limit))
-    }
-
     /// The only key of an answer; `nil` where it has none.
     func one(_ answer: RangeAnswer?, _ key: Data) throws(StoreError) -> KeyValue? {
         let all = answer?.kvs ?? []
@@ -239,7 +197,7 @@ public final class EtcdStore: RecordStore {
         return all.first
     }
 
-    private func record(
+    func record(
         _ id: RecordID,
         _ found: KeyValue?,
         at revision: WholeNumber?

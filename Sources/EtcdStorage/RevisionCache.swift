@@ -1,7 +1,8 @@
 internal import Synchronization
 internal import VaultStorage
 
-/// Which revision a key had when it was seen with which generation: what a commit compares without reading again.
+/// Which revision a key had when it was seen with which generation: what a commit compares without reading again; and how
+/// large a walk's questions are.
 final class RevisionCache: Sendable {
     struct Seen: Sendable {
         var generation: UInt64
@@ -13,6 +14,7 @@ final class RevisionCache: Sendable {
     private struct State {
         var header: Seen?
         var records: [RecordID: Seen] = [:]
+        var pace = Pace()
     }
 
     /// More than are changed between two looks; what is missing costs one more request.
@@ -21,6 +23,11 @@ final class RevisionCache: Sendable {
     private let state = Mutex(State())
 
     var header: Seen? { state.withLock { $0.header } }
+
+    var pace: Pace {
+        get { state.withLock { $0.pace } }
+        set { state.withLock { $0.pace = newValue } }
+    }
 
     func seen(_ id: RecordID) -> Seen? { state.withLock { $0.records[id] } }
 

@@ -2,8 +2,8 @@ internal import Synchronization
 internal import VaultStorage
 
 extension RecordStoreConformance {
-    /// Longer than any healthy store needs.
-    private static let patience = Duration.seconds(60)
+    /// Longer than any healthy store needs, on a machine on which everything else runs as well.
+    static let patience = Duration.seconds(300)
 
     static func held(_ name: LeaseName, in store: any RecordStore) async throws -> Lease {
         guard let lease = try await store.tryLease(name) else {
@@ -27,7 +27,7 @@ extension RecordStoreConformance {
             let first = try await held(name, in: store)
             async let waiter = other.lease(name, within: patience, clock: ContinuousClock())
             // Whether the other has begun to wait by now or comes too late for that, it must be given the lease.
-            for _ in 0..<100 { await Task.yield() }
+            for _ in 0..<10 { await Task.yield() }
             try expect(try await store.tryLease(name) == nil, "a lease that one holds and one waits for was given")
             first.release()
             let second = try await waiter
@@ -57,7 +57,7 @@ extension RecordStoreConformance {
             let name = try leaseName(1)
             let first = try await held(name, in: store)
             let waiter = Task { try await other.lease(name, within: patience, clock: ContinuousClock()) }
-            for _ in 0..<100 { await Task.yield() }
+            for _ in 0..<10 { await Task.yield() }
             waiter.cancel()
             try await expectRefusal(.unavailable, "a cancelled wait") { _ = try await waiter.value }
             try expect(try await store.tryLease(name) == nil, "a cancelled wait took the lease from its holder")

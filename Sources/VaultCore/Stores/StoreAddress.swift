@@ -40,7 +40,9 @@ public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
             }
             self = .etcd(address)
         default:
-            throw VaultError(.usage, "there is no such kind of store", hint: "write \(Self.forms)")
+            // What follows the kind may be meant as a password.
+            let kind = text.prefix { $0 != ":" }
+            throw VaultError(.usage, "there is no store \(kind)", hint: "write \(Self.forms)")
         }
     }
 

@@ -22,6 +22,7 @@ package final class EtcdServer: Sendable {
             lock.lock()
             defer { lock.unlock() }
             // Its shell kills the member when its input ends: here, or with the process of the tests.
+            program?.write("keep\n")
             program?.end()
             program = nil
             program = try make()
@@ -73,7 +74,7 @@ package final class EtcdServer: Sendable {
     package func start() async throws {
         try program.replace {
             try Program(
-                ["/bin/sh", "-c", Self.script, "\(directory)/log", "etcd"] + arguments,
+                ["/bin/sh", "-c", Self.script, directory, "etcd"] + arguments,
                 environment: ["PATH": "/usr/bin:/bin:/usr/sbin", "HOME": directory]
             )
         }
@@ -98,9 +99,11 @@ package final class EtcdServer: Sendable {
         return output
     }
 
+    /// The process of the tests may end without another word; then nothing is left behind, in memory least of all.
     private static let script = """
-        "$@" </dev/null >"$0" 2>&1 & member=$!
-        cat >/dev/null; kill -9 $member; wait $member 2>/dev/null
+        "$@" </dev/null >"$0/log" 2>&1 & member=$!
+        read -r word; kill -9 $member; wait $member 2>/dev/null
+        [ "$word" = keep ] || rm -rf "$0"
         """
 
     private static func freePorts() throws -> (Int, Int) {
