@@ -115,7 +115,7 @@ extension LocalBroker: VaultBroker {
                 }
                 // A server's refusals stand, whichever machine they were given to.
                 summary.state = summary.keptState == .suspect ? .suspect : .active
-                vault.claim(&summary)
+                try vault.claim(&summary)
             }
         )
     }

@@ -13,22 +13,27 @@ extension Vault {
     ///
     /// - Parameter purpose: Keeps apart what the marks are for.
     func machineMark(_ purpose: StaticString) -> [UInt8] {
-        let state = location.state(of: id)
-        let random = machineBytes.withLock { known in
-            if let known { return known }
-            // Where nothing can be kept, nobody is this machine for longer than this process: what it does not know to
-            // be its own it does not refresh.
-            let bytes = (try? MachineFile.bytes(in: state)) ?? EntryID.random().bytes
-            known = bytes
-            return bytes
-        }
+        // Where nothing can be kept, nobody is this machine for longer than this process: what it does not know to be its
+        // own it does not refresh.
+        let random = (try? keptMachineBytes()) ?? unkeptMachineBytes
         var hash = Blake2b(length: 16)
         hash.update(purpose)
         hash.update(id.bytes)
         hash.update(Self.machineID)
-        hash.update(Array(state.utf8))
+        hash.update(Array(location.state(of: id).utf8))
         hash.update(random)
         return hash.finish()
+    }
+
+    /// The random bytes by which this machine will be known again.
+    func keptMachineBytes() throws(FileError) -> [UInt8] {
+        let state = location.state(of: id)
+        return try machineBytes.withLock { (known) throws(FileError) in
+            if let known { return known }
+            let bytes = try MachineFile.bytes(in: state)
+            known = bytes
+            return bytes
+        }
     }
 
     /// Which machine refreshes an entry: what the sealed entry calls this one.

@@ -31,7 +31,8 @@ extension Vault {
         }
         // Whoever puts another refresh token there has just been given it, by the server or in a file of this machine.
         if entry.secrets.fingerprint(.refreshToken) != secrets.fingerprint(.refreshToken) {
-            summary.refresher = refresher
+            // Where this machine would not be known again, the entry names whom it named: the token is kept in any case.
+            do throws(VaultError) { summary.refresher = try refresher() } catch {}
         }
         summary.generation = entry.floor + 1
         summary.updatedAt = clock.now

@@ -71,7 +71,7 @@ extension Vault {
             let id = session.key.recordID(name)
             var sealed = summary
             // Its grant is new here, so this machine is the one that has it.
-            sealed.refresher = refresher
+            sealed.refresher = try self.refresher()
             sealed.generation = (try await self.ledger.generation(of: id) ?? 0) + 1
             var changes = [RecordChange.put(try self.seal(&sealed, plain, session), replacing: nil)]
             if let source = sealed.source {

@@ -1,3 +1,4 @@
+internal import PrivateFiles
 public import VaultAPI
 internal import VaultStorage
 
@@ -7,7 +8,13 @@ internal import VaultStorage
 /// sooner or later both use it, and that can end the grant. So each entry names the one that may; it is moved by hand.
 extension Vault {
     /// What an entry whose grant this machine has just been given names; `nil` where a lease keeps everybody else out.
-    var refresher: [UInt8]? { store.hasCommonLock ? nil : refresherMark }
+    ///
+    /// - Throws: `.unavailable` where this machine would not be known again: nobody would refresh the entry then.
+    func refresher() throws(VaultError) -> [UInt8]? {
+        guard !store.hasCommonLock else { return nil }
+        do throws(FileError) { _ = try keptMachineBytes() } catch { throw VaultError(error) }
+        return refresherMark
+    }
 
     /// Whether another machine refreshes the entry, or none is named that could.
     package func isRefreshedElsewhere(_ summary: EntrySummary) -> Bool {
@@ -15,8 +22,8 @@ extension Vault {
     }
 
     /// Makes this machine the one that refreshes the entry.
-    package func claim(_ summary: inout EntrySummary) {
-        if let refresher, summary.spendsRefreshToken { summary.refresher = refresher }
+    package func claim(_ summary: inout EntrySummary) throws(VaultError) {
+        if let refresher = try refresher(), summary.spendsRefreshToken { summary.refresher = refresher }
     }
 
     /// Makes this machine the one that refreshes whatever nobody is named for: after a move to a store without a common
@@ -28,7 +35,7 @@ extension Vault {
         var count = 0
         for entry in try await list().entries where isRefreshedElsewhere(entry) && entry.refresher == nil {
             try await update(entry.name) { (summary, _) throws(VaultError) in
-                if summary.refresher == nil { self.claim(&summary) }
+                if summary.refresher == nil { try self.claim(&summary) }
             }
             count += 1
         }

@@ -38,6 +38,7 @@ public final class Vault: Sendable {
     let unwritten = Mutex<UInt64>(0)
     /// The random bytes of the state directory, once they were read.
     let machineBytes = Mutex<[UInt8]?>(nil)
+    let unkeptMachineBytes = EntryID.random().bytes
 
     /// What a look at the header gave, and what holds until the header moves.
     struct Session: Sendable {

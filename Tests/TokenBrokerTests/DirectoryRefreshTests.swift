@@ -61,7 +61,7 @@ struct DirectoryRefreshTests {
         let name = try await fixture.insert()
         try await other.update(name) { (summary, _) throws(VaultError) in
             summary.state = .active
-            other.claim(&summary)
+            try other.claim(&summary)
         }
         #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
         #expect(fixture.server.requests == 0)

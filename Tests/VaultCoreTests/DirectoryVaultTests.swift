@@ -79,7 +79,7 @@ struct RefresherTests {
         #expect(try await b.state("job") == .active)
         #expect(try await a.state("job") == .held(.otherMachine))
         before = try shared.a.files()
-        try await a.update(try name("job")) { (summary, _) throws(VaultError) in a.claim(&summary) }
+        try await a.update(try name("job")) { (summary, _) throws(VaultError) in try a.claim(&summary) }
         try shared.sync(since: before)
         #expect(try await a.summary(of: try name("job")).refresher == mark)
         #expect(try await a.state("job") == .active)
