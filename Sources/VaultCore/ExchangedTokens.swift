@@ -30,9 +30,12 @@ struct ExchangedTokens {
         guard token.count == Self.length, !contains(token) else { return }
         try PrivateFiles.makeDirectory(directory)
         let known = read()
-        if known.isEmpty || known.count >= Self.longest {
+        // A write that a full disk cut short would put all that follows out of step.
+        var kept = known.prefix(known.count - known.count % Self.length)
+        if kept.count >= Self.longest { kept = kept.suffix(Self.longest / 2) }
+        if kept.isEmpty || kept.count != known.count {
             let file = try NewFile(for: path)
-            try file.write(Array(known.dropFirst(Self.longest / 2)))
+            try file.write(Array(kept))
             try file.publish(replacing: true)
         }
         let opened = Glibc.open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
