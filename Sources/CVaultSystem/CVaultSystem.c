@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -316,6 +317,8 @@ int vault_accept(int descriptor) {
     int client = accept4(descriptor, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     return client < 0 ? -errno : client;
 }
+
+void vault_return_memory(void) { malloc_trim(0); }
 
 bool vault_contains(const void *bytes, size_t count, const void *word, size_t length) {
     return memmem(bytes, count, word, length) != NULL;

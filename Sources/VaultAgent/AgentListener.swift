@@ -17,6 +17,8 @@ package final class AgentListener: @unchecked Sendable {
     static let mostUnfinishedBytes = 16 << 20
     /// A client that has asked nothing for so long is hung up on.
     static let longestIdle = Duration.seconds(20)
+    /// So many at once leave megabytes behind that the allocator would keep for the next such crowd.
+    static let crowdSize = 64
     /// A client that takes nothing of its answer for so long is hung up on.
     static let longestStall = Duration.seconds(30)
 
@@ -28,6 +30,8 @@ package final class AgentListener: @unchecked Sendable {
     private var own: (any DispatchSourceProtocol)?
     private var connections: [ObjectIdentifier: AgentConnection] = [:]
     private var mostAtOnce = mostConnections
+    /// The most connections since memory was last given back.
+    private var crowd = 0
     /// What has come of requests whose end has not.
     var unfinishedBytes = 0
     private var timer: (any DispatchSourceTimer)?
@@ -106,6 +110,7 @@ package final class AgentListener: @unchecked Sendable {
             let requester = Requester(processID: peer.processID, userID: peer.userID, forwarding: forwarding)
             let connection = AgentConnection(client, requester, self)
             connections[ObjectIdentifier(connection)] = connection
+            crowd = max(crowd, connections.count)
             if timer == nil { startTimer() }
             connection.start()
         }
@@ -130,9 +135,19 @@ package final class AgentListener: @unchecked Sendable {
 
     func forget(_ connection: AgentConnection) {
         connections[ObjectIdentifier(connection)] = nil
+        returnMemory()
         guard connections.isEmpty else { return }
         timer?.cancel()
         timer = nil
+    }
+
+    /// Gives back what a crowd has needed, once most of it is gone.
+    ///
+    /// Elsewhere: the allocator takes milliseconds for it, and whoever asks next need not wait.
+    private func returnMemory() {
+        guard crowd >= Self.crowdSize, connections.count <= crowd / 8 else { return }
+        crowd = connections.count
+        DispatchQueue.global(qos: .utility).async { vault_return_memory() }
     }
 
     /// Has a line answered; the answer is sent on the queue.

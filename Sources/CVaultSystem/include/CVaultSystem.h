@@ -73,6 +73,9 @@ int vault_accept(int descriptor);
 /// The process and user at the other end of a Unix socket (SO_PEERCRED). Returns 0 or an errno value.
 int vault_peer(int descriptor, int32_t *process, uint32_t *user);
 
+/// Gives memory that is free back to the kernel: malloc_trim(3), for which the Glibc module has no header.
+void vault_return_memory(void);
+
 /// Whether the bytes contain the word: memmem(3), which the Glibc module leaves out.
 bool vault_contains(const void *bytes, size_t count, const void *word, size_t length);
 
