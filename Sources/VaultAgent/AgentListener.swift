@@ -42,7 +42,7 @@ package final class AgentListener: @unchecked Sendable {
         self.onStop = onStop
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 {
-            limit.rlim_cur = min(limit.rlim_max, 8192)
+            limit.rlim_cur = max(limit.rlim_cur, min(limit.rlim_max, 8192))
             _ = setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
             mostAtOnce = max(16, min(Self.mostConnections, Int(clamping: limit.rlim_cur) - 128))
         }

@@ -9,10 +9,15 @@ import VaultAgent
 @Suite(.blocking, .serialized)
 struct ServiceManagerTests {
     private let home: Sandbox
-    /// Far from whatever else this process has open.
-    private static let first: Int32 = 900
+    /// The last numbers that there are: whatever else is opened beside gets the lowest that is free.
+    private let first: Int32
 
-    init() throws { home = try Sandbox() }
+    init() throws {
+        home = try Sandbox()
+        var limit = rlimit()
+        try #require(getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0)
+        first = Int32(min(limit.rlim_cur, 8192)) - 4
+    }
 
     @Test func systemdsOwnHandOverIsTaken() throws {
         let paths = [home.path("run/a.sock"), home.path("run/b.sock")]
@@ -55,17 +60,17 @@ struct ServiceManagerTests {
         #expect(listen(others[2], 1) == 0)
         defer { for other in others { close(other) } }
         for other in others {
-            #expect(dup2(listening, Self.first) == Self.first)
-            if other >= 0 { #expect(dup2(other, Self.first + 1) == Self.first + 1) }
-            refused { try ServiceManager.takeSockets(variables, from: Self.first) }
-            close(Self.first + 1)
+            #expect(dup2(listening, first) == first)
+            if other >= 0 { #expect(dup2(other, first + 1) == first + 1) }
+            refused { try ServiceManager.takeSockets(variables, from: first) }
+            close(first + 1)
         }
-        #expect(dup2(listening, Self.first + 1) == Self.first + 1)
-        let two = [Self.first, Self.first + 1]
-        #expect(try ServiceManager.takeSockets(variables, from: Self.first) == two)
+        #expect(dup2(listening, first + 1) == first + 1)
+        let two = [first, first + 1]
+        #expect(try ServiceManager.takeSockets(variables, from: first) == two)
         for taken in two { #expect(fcntl(taken, F_GETFD) == FD_CLOEXEC) }
         refused {
-            try ServiceManager.takeSockets(variables.merging(["LISTEN_FDNAMES": "a"]) { $1 }, from: Self.first)
+            try ServiceManager.takeSockets(variables.merging(["LISTEN_FDNAMES": "a"]) { $1 }, from: first)
         }
         for taken in two + [listening] { close(taken) }
     }
