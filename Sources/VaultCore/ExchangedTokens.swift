@@ -1,5 +1,6 @@
 internal import Glibc
 internal import PrivateFiles
+package import VaultAPI
 internal import VaultStorage
 
 /// The refresh tokens that this machine has exchanged for new ones, by their fingerprints: the file `<state>/exchanged`.
@@ -15,8 +16,9 @@ struct ExchangedTokens {
 
     private var path: String { "\(directory)/exchanged" }
 
-    func contains(_ token: [UInt8]) -> Bool {
-        let bytes = read()
+    /// - Throws: where there is a file that cannot be read: it may hold that token.
+    func contains(_ token: [UInt8]) throws(FileError) -> Bool {
+        let bytes = try read()
         return stride(from: 0, to: bytes.count - Self.length + 1, by: Self.length).contains {
             bytes[$0..<$0 + Self.length].elementsEqual(token)
         }
@@ -27,13 +29,15 @@ struct ExchangedTokens {
     /// Several entries may be refreshed at once, so it is appended; in a file that has grown too long, the older half is
     /// forgotten first.
     func note(_ token: [UInt8]) throws(FileError) {
-        guard token.count == Self.length, !contains(token) else { return }
+        guard token.count == Self.length, try !contains(token) else { return }
         try PrivateFiles.makeDirectory(directory)
-        let known = read()
+        let known = try read()
         // A write that a full disk cut short would put all that follows out of step.
         var kept = known.prefix(known.count - known.count % Self.length)
         if kept.count >= Self.longest { kept = kept.suffix(Self.longest / 2) }
-        if kept.isEmpty || kept.count != known.count {
+        if known.isEmpty {
+            try begin()
+        } else if kept.count != known.count {
             let file = try NewFile(for: path)
             try file.write(Array(kept))
             try file.publish(replacing: true)
@@ -47,10 +51,18 @@ struct ExchangedTokens {
         try file.synchronize()
     }
 
-    private func read() -> [UInt8] {
+    /// Makes the file, unless another process has done so meanwhile: that one's first line stays.
+    private func begin() throws(FileError) {
+        do throws(FileError) { try NewFile(for: path).publish() } catch {
+            guard error.code == .exists else { throw error }
+        }
+    }
+
+    private func read() throws(FileError) -> [UInt8] {
         do throws(FileError) {
             return try PrivateFiles.open(path).read(upTo: 2 * Self.longest)
         } catch {
+            guard error.code == .absent else { throw error }
             return []
         }
     }
@@ -58,8 +70,15 @@ struct ExchangedTokens {
 
 extension Vault {
     /// Whether this machine has exchanged that refresh token before, where a sync tool may have put it back.
-    package func wasExchanged(_ token: TokenFingerprint) -> Bool {
-        !store.hasCommonLock && ExchangedTokens(directory: location.state(of: id)).contains(token.bytes)
+    ///
+    /// - Throws: `.unsafe` or `.unavailable` where that cannot be told; then nothing may be sent.
+    package func wasExchanged(_ token: TokenFingerprint) throws(VaultError) -> Bool {
+        guard !store.hasCommonLock else { return false }
+        do throws(FileError) {
+            return try ExchangedTokens(directory: location.state(of: id)).contains(token.bytes)
+        } catch {
+            throw VaultError(error)
+        }
     }
 
     /// Remembers that a server has given another refresh token for that one.
