@@ -109,7 +109,7 @@ final class EtcdClient: Sendable {
                 case .refused(let refusal) where refusal.mayPass:
                     isAnyoneThere = true
                     mayBeRepeated = true
-                    lastFailure = "\(endpoint) says: \(refusal.words)"
+                    lastFailure = "\(endpoint) says: \(refusal.shown)"
                 case .refused(let refusal):
                     state.withLock { ($0.favourite, $0.awayUntil) = (index, 0) }
                     throw refusal.error(cluster)
@@ -185,24 +185,25 @@ final class EtcdClient: Sendable {
         within limit: Duration
     ) async -> Outcome {
         var stale: String?
-        for _ in 0..<2 {
+        // Twice anew: a member that has just been started may give out a token and not know it in the next instant.
+        for attempt in 0...2 {
             let token: String?
             do {
                 token = try await self.token(after: stale, at: endpoint)
             } catch let error as EtcdRefusal {
-                return error.mayPass ? .unsent(error.words) : .failed(error.error(cluster))
+                return error.mayPass ? .unsent(error.shown) : .failed(error.error(cluster))
             } catch let error as StoreError {
                 return .failed(error)
             } catch {
                 return .unsent(reason(error))
             }
             let outcome = await send(path, body, at: endpoint, token: token, within: limit)
-            guard case .refused(let refusal) = outcome, refusal.isTokenStale, token != nil, stale == nil else {
+            guard case .refused(let refusal) = outcome, refusal.isTokenStale, token != nil, attempt < 2 else {
                 return outcome
             }
             stale = token
         }
-        return .unsent("the token was refused twice")
+        return .unsent("the token was refused")
     }
 
     private func token(after stale: String?, at endpoint: EtcdCluster.Endpoint) async throws -> String? {

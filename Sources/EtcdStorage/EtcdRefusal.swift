@@ -14,6 +14,9 @@ struct EtcdRefusal: Error, Sendable {
         )
     }
 
+    /// What a person may be shown: a gateway or a proxy may quote what it was sent, and that can be a password.
+    var shown: String { words.hasPrefix("etcdserver: ") ? "\(words), code \(code)" : "code \(code)" }
+
     private func says(_ part: String) -> Bool { words.contains(part) }
 
     var isLeaseGone: Bool { code == 5 && says("lease not found") }
@@ -48,7 +51,7 @@ struct EtcdRefusal: Error, Sendable {
             return StoreError(
                 .unavailable,
                 subject,
-                "the cluster takes no request of that size (\(words)); nothing was changed",
+                "the cluster takes no request of that size; nothing was changed",
                 hint: "start its members with --max-request-bytes 1572864, which is the default, or more",
                 underlying: self
             )
@@ -99,6 +102,6 @@ struct EtcdRefusal: Error, Sendable {
                 underlying: self
             )
         }
-        return StoreError(.unavailable, subject, "the cluster refused (\(words), code \(code))", underlying: self)
+        return StoreError(.unavailable, subject, "the cluster refused (\(shown))", underlying: self)
     }
 }

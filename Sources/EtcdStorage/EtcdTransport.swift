@@ -123,7 +123,7 @@ func reason(_ error: any Error) -> String {
         return "the TLS handshake failed"
     case is ImpossibleStatus, is HTTPParserError: return "its answer is no HTTP"
     case is NIOSSLExtraError: return "its certificate is for another host"
-    case let error as EtcdRefusal: return error.words
+    case let error as EtcdRefusal: return error.shown
     default: return "\(type(of: error))"
     }
 }

@@ -1,8 +1,9 @@
-import EtcdStorage
 import FoundationEssentials
 import TestSupport
 import Testing
 import VaultStorage
+
+@testable import EtcdStorage
 
 struct EtcdIdentityTests {
     private static let password = "correct horse 7"
@@ -41,6 +42,15 @@ struct EtcdIdentityTests {
         try await store.commit([put(1, 2, replacing: 1)], ifHeaderGeneration: 1, holding: lease)
         lease.release()
         #expect(try await store.record(recordID(1))?.generation == 2)
+    }
+
+    /// A gateway may quote the request that it cannot handle.
+    @Test(arguments: [2, 3, 14]) func nothingThatWasSentIsRepeated(code: Int) {
+        let refusal = EtcdRefusal(code: code, words: #"cannot handle {"name":"broker","password":"\#(Self.password)"}"#)
+        let error = refusal.error(.local(1, prefix: "vault"))
+        #expect(!"\(error) \(error.hint ?? "") \(refusal.shown)".contains(Self.password))
+        let known = EtcdRefusal(code: 14, words: "etcdserver: no leader").error(.local(1, prefix: "vault"))
+        #expect(known.message.contains("no leader"))
     }
 
     @Test func whatTheClusterRefusesIsASetting() async throws {
