@@ -165,9 +165,13 @@ extension Vault {
 
     /// The name a record has inside; it must be filed under that name's id.
     func identify(_ stored: StoredRecord, _ session: Session) throws -> FoundRecord {
+        try identify(stored, under: session.keys)
+    }
+
+    func identify(_ stored: StoredRecord, under keys: [DataKey]) throws -> FoundRecord {
         if let fault = stored.fault { throw RecordFault(sentence: fault) }
         let record = try SealedRecord(stored.sealed)
-        for key in session.keys {
+        for key in keys {
             guard let name = record.name(vault: id, under: key) else { continue }
             guard key.recordID(name) == stored.id else {
                 throw RecordFault(sentence: "is filed under an id that is not its own")
@@ -177,7 +181,8 @@ extension Vault {
         throw RecordFault(
             sentence: store.hasCommonLock
                 ? "does not open: it is damaged, or was sealed by another vault"
-                : "does not open: it is damaged, or was changed on a machine that did not yet have the new data key"
+                : "does not open: it is damaged, or the directory is not in step: it was sealed under another data key than "
+                    + "that of the header here"
         )
     }
 
@@ -276,6 +281,10 @@ extension Vault {
 
     /// Seals an entry under the current key, and notes which secrets it holds.
     func seal(_ summary: inout EntrySummary, _ plain: SharedSecret, _ session: Session) throws -> StoredRecord {
+        try seal(&summary, plain, under: session.key)
+    }
+
+    func seal(_ summary: inout EntrySummary, _ plain: SharedSecret, under key: DataKey) throws -> StoredRecord {
         summary.holds = try Self.secrets(plain).fields
         (summary.state, summary.sealedState) = (summary.keptState, nil)
         let name = RecordName(summary.name)
@@ -286,10 +295,10 @@ extension Vault {
         let fields = summary.encodedFields
         let sealed = try plain.withSecret { (plain) throws(CryptoError) in
             try plain.withUnsafeBytes { (bytes) throws(CryptoError) in
-                try SealedRecord.seal(binding, summary: fields, secret: bytes, under: session.key)
+                try SealedRecord.seal(binding, summary: fields, secret: bytes, under: key)
             }
         }
-        return StoredRecord(id: session.key.recordID(name), generation: summary.generation, sealed: sealed)
+        return StoredRecord(id: key.recordID(name), generation: summary.generation, sealed: sealed)
     }
 
     /// What is wrong with a record that did not open.

@@ -23,6 +23,8 @@ extension Vault {
 
     /// Deletes a record that does not open, by the beginning of its id: one that has no name to remove it by.
     ///
+    /// In a directory it is put aside.
+    ///
     /// - Throws: `.notFound` unless just one record's id begins so; `.unsafe` if it opens. Nothing is changed then.
     public func discard(_ id: String) async throws(VaultError) {
         try await attempt { session in
@@ -30,6 +32,8 @@ extension Vault {
             guard self.isDamaged(stored, session) else {
                 throw VaultError(.unsafe, "the record \(stored.id) opens", hint: "vault remove NAME deletes an entry")
             }
+            // It may only be ahead of a header that has not arrived yet, and the last of its kind anywhere.
+            if let shared = self.store as? DirectoryStore { try await shared.keepAside(stored) }
             try await self.store.commit(
                 [.delete(stored.id, generation: stored.generation)],
                 ifHeaderGeneration: session.header.generation

@@ -23,6 +23,9 @@ public final class Vault: Sendable {
     /// The directory of the vault that this one is a copy of, as far as this machine knows.
     public var original: String? { place.original() }
 
+    /// Whether its records are in a directory that machines synchronise, with no lock in common.
+    public var isSynced: Bool { !store.hasCommonLock }
+
     var place: VaultPlace { VaultPlace(location: location, vault: id) }
 
     /// Where its records are; another store once the vault has been moved and this process has noticed.

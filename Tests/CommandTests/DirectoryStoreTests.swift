@@ -132,6 +132,29 @@ struct DirectoryStoreTests {
         #expect(try a.vault("--vault", here, "token", "work").text == "AT-2\n")
     }
 
+    /// A machine that has not heard of the move goes on writing where the vault was.
+    @Test func whatComesAfterAMoveIsNotRemovedUnseen() throws {
+        try a.keep("one", "1")
+        try a.keep("gone", "2")
+        try copy()
+        try succeed(a.vault("store", "migrate", "--to", "sqlite", "--yes"))
+        try succeed(a.vault("remove", "static:gone", "--yes"))
+        try a.keep("one", "changed here")
+        try b.keep("late", "L")
+        try succeed(a.run(["cp", "-r", there + "/entries", here]))
+        let refused = fail(try a.vault("store", "remove", "dir:" + here, "--yes"), 10, "static:late")
+        #expect(!refused.notes.contains("static:one") && !refused.notes.contains("static:gone"))
+        let (option, passphrase) = ("--backup-passphrase-file", try a.write("bp", "x"))
+        let file = a.path("late.backup")
+        let saved = try succeed(a.vault("--vault", here, "export", file, "--kdf", "interactive", option, passphrase))
+        #expect(saved.notes.contains("was moved to sqlite"))
+        _ = try a.vault("restore", file, option, passphrase)
+        #expect(try a.vault("token", "static:late").text == "L\n")
+        #expect(try a.vault("token", "static:one").text == "changed here\n")
+        try succeed(a.vault("store", "remove", "dir:" + here, "--yes"))
+        #expect(!FileManager.default.fileExists(atPath: here + "/header"))
+    }
+
     /// One file that git has merged as text, or that was cut off, keeps nobody from the others, and can be given up.
     @Test func oneDamagedFileIsNoReasonToRefuseTheRest() throws {
         let (place, copy) = try conflict()
@@ -313,7 +336,7 @@ struct DirectoryStoreTests {
     @Test func showsWhatGitCouldNotMerge() throws {
         try importGrant(a, "AT-0")
         try share()
-        try git(b, "config", "merge.vault.driver", "cp %B %P.theirs")
+        try git(b, "config", "merge.vault.driver", "cp %B %P.$(git hash-object %B).theirs")
         try b.write("shared/.git/info/attributes", "entries/** merge=vault\n")
         try importGrant(a, "AT-1", expiry: "2099-06-01T00:00:00Z")
         try importGrant(b, "AT-2", expiry: "2099-12-01T00:00:00Z")
@@ -323,7 +346,14 @@ struct DirectoryStoreTests {
         try git(b, "pull", "-q", "--no-rebase", "--no-edit")
         #expect(try state(b) == "conflict")
         #expect(try b.vault("token", "work").text == "AT-2\n")
-        try succeed(b.vault("store", "resolve", "work", "--latest"))
+        // And once more, before anybody has chosen.
+        try importGrant(a, "AT-3", expiry: "2099-03-01T00:00:00Z")
+        try push(a)
+        try git(b, "pull", "-q", "--no-rebase", "--no-edit")
+        let shown = try succeed(b.vault("store", "conflicts", "--json")).object().objects("entries")
+        #expect(shown.map { $0.objects("versions").count } == [3])
+        #expect(try b.vault("token", "work").text == "AT-3\n")
+        try succeed(b.vault("store", "resolve", "work", "--keep", "1"))
         try push(b)
         try git(a, "pull", "-q", "--no-rebase")
         #expect(try a.vault("token", "work").text == "AT-2\n")

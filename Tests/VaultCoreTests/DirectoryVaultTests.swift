@@ -158,6 +158,27 @@ struct DirectoryMergeTests {
         #expect(try await a.conflicts().isEmpty)
     }
 
+    /// Who may write the directory has no key, and can make another kind of store of what is in it.
+    @Test func refusesADatabaseThatWasPutInItsPlace() async throws {
+        let shared = try await SharedDirectory()
+        let a = try await shared.a.open()
+        try await a.insertGrant("work")
+        try shared.copy()
+        let place = shared.b.location.directory
+        let database = try await SQLiteStore.create(
+            in: place,
+            locks: shared.b.place,
+            header: try await a.store.header()
+        )
+        let records = try await a.store.records(after: nil, limit: 64)
+        try await database.commit(records.map { .put($0, replacing: nil) }, ifHeaderGeneration: 1)
+        #expect(await failure { _ = try await shared.b.open() } == .unsafe)
+        for name in try FileManager.default.contentsOfDirectory(atPath: place) where name.hasPrefix("vault.sqlite") {
+            try FileManager.default.removeItem(atPath: shared.b.path(name))
+        }
+        #expect(try await shared.b.open().state("work") == .held(.otherMachine))
+    }
+
     @Test func saysWhatAChangeUnderAReplacedKeyIs() async throws {
         let shared = try await SharedDirectory()
         let a = try await shared.a.open()
@@ -173,11 +194,15 @@ struct DirectoryMergeTests {
             let listing = try await vault.verify()
             #expect(listing.entries.map(\.name.name) == ["one", "two"])
             #expect(listing.faults.count == 1)
-            #expect(listing.faults.first?.contains("did not yet have the new data key") == true)
+            #expect(listing.faults.first?.contains("sealed under another data key") == true)
             #expect(try await vault.token("two") == "not-a-token")
         }
         let old = try #require(try shared.a.files().keys.first { before[$0] != nil && $0.hasPrefix("entries/") })
         #expect(try shared.b.files()[old] == shared.a.files()[old])
+        // It may be the last of its kind.
+        let bytes = try #require(try shared.a.files()[old])
+        try await a.discard(String(old.suffix(64).prefix(12)))
+        #expect(try shared.a.setAside() == [bytes] && shared.a.files()[old] == nil)
     }
 }
 
@@ -288,6 +313,64 @@ struct DirectoryConflictTests {
         #expect(try await a.names() == ["oauth:quiet"])
         #expect(try await a.conflicts().isEmpty)
         #expect(try shared.a.setAside().count == 1)
+    }
+
+    /// Whoever has refreshed it got tokens for those that were imported, whoever has edited it later.
+    @Test func takesARefreshForLaterThanWhatWasImported() async throws {
+        let shared = try await SharedDirectory()
+        let a = try await shared.a.open()
+        try await a.insertGrant("work") { $0.issuedAt = nil }
+        try shared.copy()
+        let before = try shared.a.files()
+        let b = try await shared.b.open()
+        try await a.renew("work", 1, issued: 100)
+        try await b.update(try name("work")) { (summary, _) throws(VaultError) in summary.metadata = ["team": "x"] }
+        try shared.sync(since: before)
+        for vault in [a, b] {
+            #expect(try await vault.token("work") == "access-1")
+            #expect(try await vault.conflicts().entries.map(\.latest.number) == [1])
+        }
+    }
+
+    /// Neither is the one that was seen last.
+    @Test func holdsAChoiceBetweenOldVersions() async throws {
+        let (shared, a, _, copy) = try await conflict()
+        let place = copy.components(separatedBy: ".sync-conflict")[0]
+        let old = try #require(try shared.a.files()[place])
+        let other = try #require(try shared.a.files()[copy])
+        _ = try await a.resolve(try name("work"), keeping: .latest)
+        try await a.setToken("work", "newest")
+        try shared.a.write(place, old)
+        try shared.a.write(copy, other)
+        let done = try await a.resolve(try name("work"), keeping: .latest)
+        #expect(done.summary.state == .held(.rolledBack))
+        #expect(try await shared.a.open().state("work") != .active)
+    }
+
+    @Test(arguments: [
+        "%.txt", "entries/% (conflicted copy)", "entries (1)/@/%", "entries/@ (conflicted copy)/%",
+        "entries (conflicted copy)/@ (1)/% (2)",
+    ])
+    func findsVersionsOutsideOfTheirPlace(_ pattern: String) async throws {
+        let (shared, a, _, copy) = try await conflict()
+        let place = copy.components(separatedBy: ".sync-conflict")[0]
+        let hash = String(place.suffix(64))
+        let bytes = try #require(try shared.a.files()[copy])
+        try FileManager.default.removeItem(atPath: shared.a.path(copy))
+        #expect(try await a.state("work") == .active)
+        let path = pattern.replacingOccurrences(of: "%", with: hash)
+            .replacingOccurrences(of: "@", with: String(hash.prefix(2)))
+        try shared.a.write(path, bytes)
+        for vault in [a, try await shared.a.open()] {
+            #expect(try await vault.state("work") == .held(.conflict))
+            #expect(try await vault.list().entries.map(\.state) == [.active, .held(.conflict)])
+            #expect(try await vault.token("work") == "access-2")
+        }
+        _ = try await a.resolve(try name("work"), keeping: .latest)
+        #expect(try await a.conflicts().isEmpty)
+        #expect(try await a.token("work") == "access-2")
+        #expect(try shared.a.files()[path] == nil && shared.a.setAside().count == 2)
+        try await a.rotate()
     }
 
     @Test func leavesWhatDoesNotOpenAlone() async throws {

@@ -39,7 +39,7 @@ final class SharedDirectory: Sendable {
 
         func write(_ name: String, _ bytes: [UInt8]) throws {
             let url = URL(filePath: path(name))
-            try PrivateFiles.makeDirectory(url.deletingLastPathComponent().path())
+            try PrivateFiles.makeDirectory(url.deletingLastPathComponent().path(percentEncoded: false))
             // As sync tools do it: beside, and then renamed into place.
             try Data(bytes).write(to: url, options: .atomic)
         }

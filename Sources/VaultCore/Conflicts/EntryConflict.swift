@@ -29,7 +29,9 @@ public struct EntryVersion: Sendable {
     /// end is the generation, and then the bytes of the fields.
     func isLater(than other: EntryVersion) -> Bool {
         let (mine, theirs) = (summary, other.summary)
-        if let left = mine.issuedAt, let right = theirs.issuedAt, left != right { return left > right }
+        // Where nobody knows when, nobody has refreshed it since it was imported: whoever has, got tokens for those.
+        let (left, right) = (mine.issuedAt?.seconds ?? .min, theirs.issuedAt?.seconds ?? .min)
+        if left != right { return left > right }
         if mine.updatedAt != theirs.updatedAt { return mine.updatedAt > theirs.updatedAt }
         if mine.generation != theirs.generation { return mine.generation > theirs.generation }
         return theirs.encodedFields.lexicographicallyPrecedes(mine.encodedFields)

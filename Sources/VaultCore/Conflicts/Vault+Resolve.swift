@@ -34,6 +34,8 @@ extension Vault {
             var summary = kept.summary
             let recordID = session.key.recordID(RecordName(name))
             let seen = try await self.ledger.generation(of: recordID) ?? 0
+            // None of them is the one that was seen last: the choice is between old versions.
+            if dispute.versions.allSatisfy({ $0.summary.generation < seen }) { summary.state = .held(.rolledBack) }
             summary.generation = (dispute.versions.map(\.summary.generation) + [seen]).max().map { $0 + 1 } ?? 1
             let plain = SharedSecret(try raw.secret.copy())
             let record = try self.seal(&summary, plain, session)

@@ -21,19 +21,59 @@ extension DirectoryLayout {
 
     /// All that is named as no file of ours, relative to the directory.
     private func otherFiles() throws(StoreError) -> [String] {
-        let own: Set<String> = ["header", "entries", DirectoryStore.setAsideName]
-        var files = try SyncedFiles.names(in: root).filter { !own.contains($0) }
+        var files = try strangers()
         for name in try SyncedFiles.names(in: entries) {
-            guard let shard = UInt8(name, radix: 16), shards[Int(shard)] == "\(entries)/\(name)" else {
-                files.append("entries/\(name)")
-                continue
-            }
+            guard let shard = shard(named: name) else { continue }
             for inside in try SyncedFiles.names(in: shards[Int(shard)])
             where Self.id(of: inside, shard: shard) == nil {
                 files.append("entries/\(name)/\(inside)")
             }
         }
         return files
+    }
+
+    private func shard(named name: String) -> UInt8? {
+        UInt8(name, radix: 16).flatMap { shards[Int($0)] == "\(entries)/\(name)" ? $0 : nil }
+    }
+
+    /// What lies beside the header and the shards, relative to the directory: files, and what is in directories that a
+    /// sync tool has put beside `entries` or beside a shard, such as `entries (1)` and `entries/a7 (conflicted copy)`.
+    ///
+    /// - Parameter id: The record that is asked about; then those directories are passed over in which it cannot be.
+    func strangers(of id: RecordID? = nil) throws(StoreError) -> [String] {
+        let own: Set<String> = ["header", "entries", DirectoryStore.setAsideName]
+        let digits = id.map { String("\($0)".prefix(2)) }
+        var files: [String] = []
+        for name in try SyncedFiles.names(in: root) where !own.contains(name) {
+            guard name.hasPrefix("entries"), let inside = try namesOfDirectory(name) else {
+                files.append(name)
+                continue
+            }
+            for other in inside { try add("\(name)/\(other)", digits, to: &files) }
+        }
+        for name in try SyncedFiles.names(in: entries) where shard(named: name) == nil {
+            try add("entries/\(name)", digits, to: &files)
+        }
+        return files
+    }
+
+    /// Adds a file, or the files of a directory that is named as a shard or a copy of one.
+    private func add(_ path: String, _ digits: String?, to files: inout [String]) throws(StoreError) {
+        guard let inside = try namesOfDirectory(path) else { return files.append(path) }
+        let name = path.split(separator: "/").last ?? ""
+        guard digits.map({ name.hasPrefix($0) }) ?? true else { return }
+        files += inside.map { "\(path)/\($0)" }
+    }
+
+    /// `nil` for what is no directory; nothing for one that others may write, which is nobody's copy of ours.
+    private func namesOfDirectory(_ path: String) throws(StoreError) -> [String]? {
+        let path = "\(root)/\(path)"
+        let status = try translatingFileErrors { () throws(FileError) in try FileStatus.of(path) }
+        guard status?.kind == .directory else { return nil }
+        do throws(StoreError) { return try SyncedFiles.names(in: path) } catch {
+            guard error.code == .unsafe else { throw error }
+            return []
+        }
     }
 
     private func conflict(_ file: String) throws(StoreError) -> ConflictCopy? {

@@ -42,6 +42,11 @@ struct DirectoryLayout: Sendable {
 
     func file(of id: RecordID) -> String { "\(shard(of: id))/\(id)" }
 
+    /// The file of a second version that is ours to keep, by its contents.
+    func versionFile(of id: RecordID, _ bytes: [UInt8]) -> String {
+        "\(file(of: id)).\(String(Sum.of(bytes), radix: 16)).conflict"
+    }
+
     /// The id that a file of that name in that shard stands for; `nil` unless it is named as we name them.
     static func id(of name: String, shard: UInt8) -> RecordID? {
         guard let id = RecordID(hexadecimal: name.utf8), id.bytes[0] == shard else { return nil }

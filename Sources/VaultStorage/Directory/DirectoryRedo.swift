@@ -166,7 +166,7 @@ struct DirectoryRedo {
     }
 
     private func putBeside(_ new: [UInt8], _ id: RecordID) throws(StoreError) {
-        let name = "\(layout.file(of: id)).\(String(Sum.of(new), radix: 16)).conflict"
+        let name = layout.versionFile(of: id, new)
         // A replay that was cut off itself has put it there.
         if try SyncedFiles.read(name) == new { return }
         let step = layout.step(name, new: new, old: nil)

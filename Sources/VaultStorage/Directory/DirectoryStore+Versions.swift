@@ -12,17 +12,18 @@ extension DirectoryStore {
     /// Where second versions are moved to.
     public var setAside: String { DirectoryLayout(path).setAside }
 
-    /// The second versions of one record, as sync tools leave them: beside it.
+    /// The second versions of one record, as sync tools leave them: beside it, or in a copy of the directory it is in.
     ///
-    /// Only the names in one of 256 directories are read.
+    /// Of 256 directories only the names in one are read.
     public func conflicts(of id: RecordID) async throws(StoreError) -> [ConflictCopy] {
         let layout = DirectoryLayout(path)
         return try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
             let (shard, byte) = (layout.shard(of: id), id.bytes[0])
             let others = try SyncedFiles.names(in: shard).filter { DirectoryLayout.id(of: $0, shard: byte) == nil }
-            guard !others.isEmpty else { return [] }
             let prefix = shard.dropFirst(layout.root.count + 1)
-            return try layout.conflicts(among: others.map { "\(prefix)/\($0)" }).filter { copy in
+            let files = others.map { "\(prefix)/\($0)" } + (try layout.strangers(of: id))
+            guard !files.isEmpty else { return [] }
+            return try layout.conflicts(among: files).filter { copy in
                 if case .record(let record) = copy.kind { record.id == id } else { false }
             }
         }
@@ -34,15 +35,29 @@ extension DirectoryStore {
         try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
             let bytes = record.fault == nil ? SealedFile.bytes(of: record) : record.sealed
             try SyncedFiles.makeDirectory(layout.setAside)
-            try translatingFileErrors { () throws(FileError) in
-                do throws(FileError) {
-                    let file = try NewFile(for: "\(layout.setAside)/\(record.id).\(String(Sum.of(bytes), radix: 16))")
-                    try file.write(bytes)
-                    try file.publish()
-                } catch {
-                    // By its contents: what is there under that name is the same.
-                    guard error.code == .exists else { throw error }
-                }
+            try Self.keep(bytes, as: "\(layout.setAside)/\(record.id).\(String(Sum.of(bytes), radix: 16))")
+        }
+    }
+
+    /// Makes a record a second version of the one that is in its place, durably.
+    public func putBeside(_ record: StoredRecord) async throws(StoreError) {
+        let layout = DirectoryLayout(path)
+        try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
+            try layout.makeShard(of: record.id)
+            let bytes = SealedFile.bytes(of: record)
+            try Self.keep(bytes, as: layout.versionFile(of: record.id, bytes))
+        }
+    }
+
+    private static func keep(_ bytes: [UInt8], as path: String) throws(StoreError) {
+        try translatingFileErrors { () throws(FileError) in
+            do throws(FileError) {
+                let file = try NewFile(for: path)
+                try file.write(bytes)
+                try file.publish()
+            } catch {
+                // By its contents: what is there under that name is the same.
+                guard error.code == .exists else { throw error }
             }
         }
     }

@@ -69,7 +69,9 @@ struct DoctorCommand: AsyncParsableCommand {
                     .bad(
                         "record",
                         fault,
-                        "vault remove NAME gives it up, or vault doctor --discard ID where it has no name; vault restore FILE"
+                        (vault.isSynced ? "let the directory synchronise first; " : "")
+                            + "vault remove NAME gives it up, or vault doctor --discard ID where it has no name; "
+                            + "vault restore FILE"
                     )
                 )
             }

@@ -94,7 +94,9 @@ struct StoreResolveCommand: AsyncParsableCommand {
         defer { terminal.close() }
         for line in ["\(name):"] + VersionTable.lines(conflict) { terminal.show(Diagnostics.oneLine(line) + "\n") }
         let answer = terminal.ask("Which version is to stay? [\(conflict.latest.number)] ")
-        return answer.map { .named($0) } ?? .named("\(conflict.latest.number)")
+        // By its file: others may arrive, and then the numbers are others.
+        let chosen = answer.map { answer in conflict.versions.first { Int(answer) == $0.number }?.file ?? answer }
+        return .named(chosen ?? conflict.latest.file)
     }
 }
 
