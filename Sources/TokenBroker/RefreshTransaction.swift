@@ -21,7 +21,9 @@ struct RefreshTransaction: Sendable {
     /// Its holder may be stopped or cut off with the answer in hand. The request is over 45 s after its journal (15 s to
     /// send, 30 s for the whole of it); the rest is for a holder to come back, to find its commit refused, and to bring
     /// in what it was given. One that was killed delays the next request by no more than this.
-    static let graceSeconds: Int64 = 120
+    static let graceSeconds: Int64 = Vault.graceSeconds
+    /// How far ahead another machine's clock may be.
+    private static let mostClockSkewSeconds: Int64 = 900
     /// Refusals without a clear reason after which a grant is suspect.
     static let unclearUntilSuspect: UInt32 = 3
 
@@ -162,9 +164,10 @@ struct RefreshTransaction: Sendable {
             journal.spent == TokenFingerprint(of: token).bytes, journal.boot != LeasePlace(of: vault).bytes
         else { return nil }
         // The journal was the last thing that was written, by the clock of that machine. One that is ahead of ours makes
-        // the wait twice as long at most; one that is behind leaves the lease's own time, which had to run out first.
+        // the wait longer by as much, but no clock makes anybody wait for ever; one that is behind leaves the lease's own
+        // time, which had to run out first.
         let age = clock.now.seconds - entry.summary.updatedAt.seconds
-        guard (-Self.graceSeconds..<Self.graceSeconds).contains(age) else { return nil }
+        guard (-Self.mostClockSkewSeconds..<Self.graceSeconds).contains(age) else { return nil }
         let wait = Self.graceSeconds - age
         return VaultError(
             .temporary,
@@ -195,10 +198,10 @@ struct RefreshTransaction: Sendable {
             defer { leased.release() }
             let spent = TokenFingerprint(of: token)
             attempt.spent = spent
-            if vault.wasExchanged(spent) { return try await putBack(leased) }
+            if try vault.wasExchanged(spent) { return try await putBack(leased, spent) }
             // A journal about another token is of no concern any more.
             if before?.spent != spent.bytes { attempt.journalBefore = nil }
-            let spill = try await leased.prepareSpill()
+            let spill = try await leased.prepareSpill(for: spent)
             defer { spill.discard() }
             let sendBefore = clock.bootTime + Self.sendWindowMilliseconds
             let journal = RefreshJournal(
@@ -208,7 +211,15 @@ struct RefreshTransaction: Sendable {
                 boot: LeasePlace(of: vault).bytes,
                 lostAnswers: attempt.journalBefore?.lostAnswers ?? 0
             )
-            try await leased.update { (summary, _) throws(VaultError) in summary.journal = journal }
+            do throws(VaultError) {
+                try await leased.update(ifHolding: spent) { (summary, _) throws(VaultError) in
+                    summary.journal = journal
+                }
+            } catch {
+                // What was read before was older than the lease: nothing was sent, and what is there may do.
+                guard error.isEntryReplaced, let token = try usable(try await leased.read()) else { throw error }
+                return token
+            }
             attempt.journal = journal
             var request = plan.request
             request.beforeSending = { [clock] in
@@ -221,8 +232,8 @@ struct RefreshTransaction: Sendable {
     }
 
     /// An older version was put in the place of what this machine has refreshed: nothing is sent.
-    private func putBack(_ leased: LeasedEntry) async throws(VaultError) -> FreshToken {
-        let summary = try await leased.update { (summary, _) throws(VaultError) in
+    private func putBack(_ leased: LeasedEntry, _ spent: TokenFingerprint) async throws(VaultError) -> FreshToken {
+        let summary = try await leased.update(ifHolding: spent) { (summary, _) throws(VaultError) in
             summary.state = .held(.rolledBack)
         }
         return try old(try await leased.read(), instead: held(summary))
@@ -280,7 +291,7 @@ struct RefreshTransaction: Sendable {
         }
         let summary: EntrySummary
         if let spill, let spent = attempt.spent {
-            summary = try await leased.update(orSpillInto: spill, spent: spent.bytes, change)
+            summary = try await leased.update(orSpillInto: spill, spent: spent, change)
         } else {
             summary = try await leased.update(change)
         }
@@ -317,7 +328,7 @@ struct RefreshTransaction: Sendable {
             kind: .dead,
             reason: response.sentence
         )
-        let summary = try await leased.update { (summary, _) throws(VaultError) in
+        let summary = try await leased.update(ifHolding: attempt.spent) { (summary, _) throws(VaultError) in
             // The sealed token stays: nothing the server says deletes it.
             summary.state = .reauthorizationRequired(word)
             summary.journal = nil

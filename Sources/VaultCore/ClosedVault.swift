@@ -158,6 +158,14 @@ public struct ClosedVault: Sendable {
                 hint: "make a new vault with vault init, and bring a backup into it with vault restore FILE"
             )
         }
+        guard !header.isSynced || !store.hasCommonLock else {
+            throw VaultError(
+                .unsafe,
+                "\(location.directory): the vault is one of a directory that machines synchronise, and was put into "
+                    + "\(storeDescription) by no command of vault",
+                hint: "see who has put that there, and move it away"
+            )
+        }
         if !isMoving { try requireHere() }
         do {
             let oldKey = try header.oldDataKey.map { sealed in try key.open(old: sealed) }

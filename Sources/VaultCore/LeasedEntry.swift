@@ -29,12 +29,27 @@ public final class LeasedEntry: Sendable {
     /// Changes the entry; durable when it returns.
     ///
     /// `change` may be called more than once.
+    ///
+    /// - Parameter token: The fingerprint of the refresh token that the entry must hold: what it held when the change was
+    ///   decided may have been read from a cache, and a sync tool knows no leases.
+    /// - Throws: `.temporary`, and `isEntryReplaced`, if it holds another one, or another entry has its name by now.
     @discardableResult
-    public func update(
+    package func update(
+        ifHolding token: TokenFingerprint? = nil,
         _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
     ) async throws(VaultError) -> EntrySummary {
         try await vault.attempt { session in
-            let sealed = try await self.vault.change(self.name, session, change)
+            let sealed = try await self.vault.change(self.name, session) { (summary, secrets) throws(VaultError) in
+                guard summary.id == self.id, token == nil || secrets.fingerprint(.refreshToken) == token else {
+                    throw VaultError(
+                        .temporary,
+                        "\(self.name) was changed by another program while it was refreshed",
+                        hint: "ask again",
+                        underlying: EntryReplaced()
+                    )
+                }
+                try change(&summary, &secrets)
+            }
             let summary = try await self.vault.write(sealed, session, holding: self.lease)
             self.last.withLock { $0 = sealed }
             return summary
@@ -52,36 +67,50 @@ public final class LeasedEntry: Sendable {
 
     /// Makes sure that there is room for a change whose loss would lose a grant.
     ///
-    /// - Throws: `.unavailable` if no place can be prepared.
-    public func prepareSpill() async throws(VaultError) -> SpillFile {
+    /// - Parameter token: The fingerprint of the refresh token that will be spent.
+    /// - Throws: `.unavailable` if no place can be prepared; `.loginRequired` if a file that was set aside says that the
+    ///   token is spent.
+    package func prepareSpill(for token: TokenFingerprint) async throws(VaultError) -> SpillFile {
         let size = try await vault.attempt { session in
             try await self.vault.find(RecordName(self.name), in: session).stored.sealed.count
         }
-        return try SpillFile.prepare(vault.spillPlaces, for: id, recordBytes: size)
+        return try SpillFile.prepare(vault.spillPlaces, for: self, spending: token, recordBytes: size)
     }
 
-    /// Changes the entry once more; if that cannot be committed, the sealed change goes into `spill`, and the next opener
-    /// of the vault commits it.
+    /// Takes in what the server has given for a refresh token; if that cannot be committed, the sealed change goes into
+    /// `spill`, and the next opener of the vault commits it.
     ///
-    /// Something must have been written under this lease before: the journal.
+    /// Something must have been written under this lease before: the journal. Where a sync tool has put another grant in
+    /// the entry's place since, that one stays there, and the change becomes a second version of the entry.
     ///
     /// - Throws: What the commit threw; the message says where the change is kept, or that it is lost.
     @discardableResult
-    public func update(
+    package func update(
         orSpillInto spill: SpillFile,
-        spent: [UInt8],
+        spent: TokenFingerprint,
         _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
     ) async throws(VaultError) -> EntrySummary {
         do {
-            return try await update(change)
+            return try await update(ifHolding: spent, change)
         } catch {
+            if error.isEntryReplaced, let last = last.withLock({ $0 }),
+                await vault.putBeside(last, change)
+            {
+                throw VaultError(
+                    .temporary,
+                    "\(error.message); both versions are kept",
+                    hint: "vault store conflicts shows them, vault store resolve \(name) chooses",
+                    underlying: error
+                )
+            }
             let kept: String
             do {
                 guard let last = last.withLock({ $0 }) else {
                     preconditionFailure("VaultCore: a spill without a journal")
                 }
-                // Under the key as it was before the commit failed: a rotation waits for the lease and takes the spill in.
-                kept = try spill.write(SpilledRecord(record: try vault.successor(of: last, change), spent: spent))
+                // Under the spill key as it was before the commit failed; after a rotation elsewhere it is in the header.
+                let record = try vault.successor(of: last, under: try vault.current.key.spillKey(), change)
+                kept = try spill.write(SpilledRecord(record: record, spent: spent.bytes))
             } catch let second {
                 throw VaultError(
                     .unavailable,
@@ -114,7 +143,18 @@ public final class LeasedEntry: Sendable {
     public func release() { lease.release() }
 }
 
+/// Marks the failure of a change to an entry in whose place there is another grant.
+private struct EntryReplaced: Error {}
+
+extension VaultError {
+    /// Whether a change was decided on a grant that is not the entry's any more; nothing was changed.
+    package var isEntryReplaced: Bool { underlying is EntryReplaced }
+}
+
 extension Vault {
+    /// For so long after it was begun, a refresh whose holder has lost its lease may have the server's answer.
+    public static let graceSeconds: Int64 = 120
+
     /// How long a waiter waits for another that is changing or refreshing the same entry.
     public static let leasePatience = Duration.seconds(90)
 

@@ -12,8 +12,11 @@ internal import VaultStorage
 ///
 /// ```
 /// spill/<entry's UUID>    0600   zeros, or: "VLTSPIL1", length (4), hash (32) of the rest, spent (32), id (32),
-///                                generation (8), the sealed record; integers little-endian
+///                                generation (8), the record sealed under the spill key; integers little-endian
 /// ```
+///
+/// The spill key is a subkey of the data key, and the header keeps those of earlier data keys: a machine that cannot
+/// reach the store does not know that another one rotates the key meanwhile.
 public final class SpillFile: Sendable {
     static let magic = Array("VLTSPIL1".utf8)
     /// Room for any entry of ordinary size.
@@ -32,8 +35,38 @@ public final class SpillFile: Sendable {
         self.fallback = fallback
     }
 
+    /// What the name of a file that does not open ends in.
+    static let asideSuffix = ".does-not-open"
+
+    /// The files of an entry that were set aside because they did not open.
+    static func aside(_ places: [String], of entry: EntryID) -> [String] {
+        places.flatMap { place in
+            names(in: place).filter { $0.hasPrefix("\(entry).") && $0.hasSuffix(asideSuffix) }.map { "\(place)/\($0)" }
+        }
+    }
+
+    static func names(in directory: String) -> [String] {
+        guard (try? PrivateFiles.requireDirectory(directory)) != nil else { return [] }
+        return ((try? PrivateFiles.names(in: directory)) ?? []).filter { !$0.hasPrefix(".") }
+    }
+
     /// Takes room at the first of `places` where there is some.
-    static func prepare(_ places: [String], for entry: EntryID, recordBytes: Int) throws(VaultError) -> SpillFile {
+    static func prepare(
+        _ places: [String],
+        for leased: LeasedEntry,
+        spending token: TokenFingerprint,
+        recordBytes: Int
+    ) throws(VaultError) -> SpillFile {
+        let entry = leased.id
+        for path in aside(places, of: entry) {
+            guard let left = try contents(of: path), SpilledRecord(left)?.spent == token.bytes else { continue }
+            throw VaultError(
+                .loginRequired,
+                "\(leased.name): nothing was sent: its refresh token is spent, and what came for it lies in \(path) and does "
+                    + "not open under this vault's keys",
+                hint: "vault login \(leased.name.name)"
+            )
+        }
         // Whoever sent the token that the entry holds would send a spent one.
         for path in places.map({ "\($0)/\(entry)" }) {
             guard let left = try contents(of: path), SpilledRecord(left) != nil else { continue }

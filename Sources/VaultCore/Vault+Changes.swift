@@ -50,6 +50,7 @@ extension Vault {
     /// What would follow `last`, sealed without a look at the store: for when the store is what fails.
     func successor(
         of last: SealedChange,
+        under key: DataKey,
         _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
     ) throws -> StoredRecord {
         var summary = last.summary
@@ -57,7 +58,21 @@ extension Vault {
         try change(&summary, &secrets)
         summary.generation += 1
         summary.updatedAt = clock.now
-        return try seal(&summary, try sealable(secrets), current)
+        return try seal(&summary, try sealable(secrets), under: key)
+    }
+
+    /// Keeps what would follow `last` as another version of the entry, where several can be; whether it is kept.
+    func putBeside(
+        _ last: SealedChange,
+        _ change: (inout EntrySummary, inout EntrySecrets) throws(VaultError) -> Void
+    ) async -> Bool {
+        guard let shared = store as? DirectoryStore else { return false }
+        do {
+            try await shared.putBeside(try successor(of: last, under: current.key, change))
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// Commits a change, and moves the entry from one kept file's list to another's where its source changed.

@@ -42,18 +42,6 @@ extension Vault {
         for entry in listing.entries {
             for place in spillPlaces { _ = try SpillFile.contents(of: "\(place)/\(entry.id)") }
         }
-        // Tokens that a refresh could not store may lie in the session's directory, sealed under the key that goes. Where
-        // a server's answer is known not to have come, there are none.
-        if location.runtimeBase == nil,
-            let entry = listing.entries.first(where: { $0.journal.map { $0.sendBefore != 0 } ?? false })
-        {
-            throw VaultError(
-                .unavailable,
-                "a refresh of \(entry.name) was begun and its end is not known; new tokens may lie in the directory that "
-                    + "XDG_RUNTIME_DIR names, which is not set here to a private one; nothing was changed",
-                hint: "run it in the session that refreshed, or first: vault token \(entry.name.name) --refresh"
-            )
-        }
         return try await attempt { session in
             try Self.requireNoOldKey(session)
             var survivors: [PreparedRotation.Survivor] = []
@@ -173,6 +161,8 @@ extension Vault {
             header.slots = made.map { HeaderSlot($0.slot) }
             header.oldDataKey = try key.seal(old: session.key)
             header.auditKey = try key.seal(audit: try session.auditKeyToKeep())
+            header.spillKeys = []
+            for old in try session.spillKeysToKeep() { header.spillKeys.append(try key.seal(spill: old)) }
             try header.checkLimits()
             header.generation = session.header.generation + 1
             let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: key))

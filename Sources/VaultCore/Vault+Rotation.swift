@@ -27,7 +27,7 @@ extension Vault {
                 try await self.finishRotation()
             } catch let error as VaultError where [.unavailable, .damaged, .unsafe].contains(error.code) {
                 // Both keys are kept, and open everything but what is damaged; `verify` names that. A spill file that
-                // cannot be read keeps the old one too: it may be sealed under that.
+                // cannot be read keeps the old one too: one of an earlier version is sealed under that.
                 return
             }
         }
@@ -76,7 +76,7 @@ extension Vault {
         defer { for lease in leases { lease.release() } }
         for stored in page {
             guard let (record, entry) = try moved(stored, from: oldKey, session) else { continue }
-            // A refresh under way may have to spill its tokens under the old key, so that key waits for it.
+            // A refresh under way may have to spill its tokens; what this machine has of them goes in at once.
             let lease = try await lease(entry)
             leases.append(lease)
             try await adoptSpill(of: entry, holding: lease)

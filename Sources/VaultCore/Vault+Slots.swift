@@ -35,7 +35,8 @@ extension Vault {
         custodians: CustodianSet,
         clock: VaultClock = VaultClock()
     ) async throws(VaultError) -> Vault {
-        try await make(location, slots, custodians, clock) { id, header in
+        let isSynced = if case .directory = address { true } else { false }
+        return try await make(location, slots, custodians, clock, isSynced) { id, header in
             let store = try await BackendStore.create(address, at: location, for: id, header: header)
             guard address != .sqlite, address != .directory(location.directory) else { return store }
             do {
@@ -73,7 +74,7 @@ extension Vault {
         clock: VaultClock = VaultClock(),
         making store: (StoredHeader) async throws -> any RecordStore
     ) async throws(VaultError) -> Vault {
-        try await make(location, slots, custodians, clock) { _, header in
+        try await make(location, slots, custodians, clock, false) { _, header in
             try await store(header)
         } taken: { error in
             VaultError(.failed, "\(error.description); it was left as it is", hint: error.hint, underlying: error)
@@ -85,6 +86,7 @@ extension Vault {
         _ slots: [NewSlot],
         _ custodians: CustodianSet,
         _ clock: VaultClock,
+        _ isSynced: Bool,
         _ store: (VaultID, StoredHeader) async throws -> any RecordStore,
         taken: (StoreError) -> VaultError
     ) async throws(VaultError) -> Vault {
@@ -98,6 +100,7 @@ extension Vault {
             }
             var header = Header(vault: id, generation: 1, createdAt: clock.now.seconds, slots: made)
             header.auditKey = try key.seal(audit: SharedSecret(try SecretBytes(random: SecretBox.keyBytes)))
+            header.isSynced = isSynced
             try header.checkLimits()
             let stored = StoredHeader(generation: 1, bytes: header.encoded(under: key))
             let store = try await store(id, stored)
@@ -198,7 +201,18 @@ extension Vault {
                     }
                     header.slots.append(HeaderSlot(slot))
                 }
-                if let old { header.slots.removeAll { $0.id == old.id } }
+                if let old {
+                    // A rotation elsewhere has put another in its place, with the same secret perhaps.
+                    guard header.slots.contains(where: { $0.id == old.id }) else {
+                        throw VaultError(
+                            .unavailable,
+                            "the slots were changed meanwhile, and \(hexadecimal(old.id).prefix(8)) is none of them any more; "
+                                + "nothing was changed",
+                            hint: "vault key list shows them; run it again for the one that is meant"
+                        )
+                    }
+                    header.slots.removeAll { $0.id == old.id }
+                }
                 // A slot whose secret the keyring has lost opens nothing either.
                 let usable = header.knownSlots.filter { !self.deadSlots.contains(hexadecimal($0.description.id)) }
                 guard !usable.isEmpty else {

@@ -6,9 +6,6 @@ internal import VaultStorage
 
 /// Taking in what a refresh could not commit.
 extension Vault {
-    /// What the name of a file that does not open ends in: nobody takes it for an entry's any more.
-    private static let asideSuffix = ".does-not-open"
-
     /// Where spill files may lie, the first choice first.
     var spillPlaces: [String] {
         [place.state + "/spill"] + (location.runtimeBase.map { ["\($0)/spill/\(id)"] } ?? [])
@@ -19,8 +16,9 @@ extension Vault {
     /// It never fails an opening: what cannot be taken in stays where it is for the next one.
     func adoptSpills() async {
         for place in spillPlaces {
-            for name in Self.names(in: place) {
-                guard let entry = EntryID(text: name), let lease = LeaseName(entry.bytes),
+            for name in SpillFile.names(in: place) {
+                // That of a file that was set aside begins so too.
+                guard let entry = EntryID(text: String(name.prefix(36))), let lease = LeaseName(entry.bytes),
                     let held = try? await store.tryLease(lease)
                 else { continue }
                 defer { held.release() }
@@ -51,17 +49,24 @@ extension Vault {
             case .foreign: try Self.setAside(path, bytes)
             }
         }
+        // It may have been a vault that was put back for a while that did not open them.
+        for path in SpillFile.aside(spillPlaces, of: entry) {
+            guard let bytes = try? SpillFile.contents(of: path), let spilled = SpilledRecord(bytes),
+                case .settled = try await adopt(spilled, of: entry, holding: lease)
+            else { continue }
+            try? PrivateFiles.remove(path)
+        }
     }
 
     /// What is still in the places for spilled tokens although this vault has been opened, and what to do about it.
     public func spillFaults(_ listing: Listing) -> [VaultError] {
         var faults: [VaultError] = []
         for place in spillPlaces {
-            for name in Self.names(in: place).sorted() {
+            for name in SpillFile.names(in: place).sorted() {
                 let path = "\(place)/\(name)"
                 let entry = listing.entries.first { name.hasPrefix("\($0.id)") }
                 let login = "vault login \(entry?.name.name ?? "NAME")"
-                if name.hasSuffix(Self.asideSuffix) {
+                if name.hasSuffix(SpillFile.asideSuffix) {
                     faults.append(
                         VaultError(
                             .damaged,
@@ -81,9 +86,13 @@ extension Vault {
                                 .unavailable,
                                 "\(path) holds tokens of \(entry?.name.description ?? "an entry") that could not be taken in "
                                     + (original.map { "here: they are for the vault \($0), of which this is a copy" }
-                                        ?? "yet: the vault cannot be written, or is older than they are"),
+                                        ?? (entry == nil
+                                            ? "yet: that is not here"
+                                            : "yet: the vault cannot be written, or is older than they are")),
                                 hint: original.map { "vault list --vault \(shellQuoted($0))" }
-                                    ?? "put the newer vault back, or: \(login)"
+                                    ?? (entry == nil
+                                        ? "let the directory synchronise; if the entry is gone for good: rm \(shellQuoted(path))"
+                                        : "put the newer vault back, or: \(login)")
                             )
                         )
                     } catch {
@@ -116,26 +125,34 @@ extension Vault {
                 return .foreign
             }
             guard let name = try await self.name(of: id, usually: spill.summary.name, session) else {
-                return .settled  // removed since, and its tokens with it
+                // Who removes it on this machine takes its tokens in before. Elsewhere it may have been removed, and its
+                // tokens with it; or a sync tool took it away for a moment, or a server does not show all there is.
+                return .ahead
             }
             let found = try await self.find(RecordName(name), in: session)
             let entry = try await self.openForWriting(found, session)
             let isBehind = entry.summary.generation < spill.summary.generation
-            // Only in the place of the token that was spent for it: any other was put there since. Where the server does
-            // not rotate, the token is the same for ever; so the journal must stand still, or be gone because the
+            // Only in the place of the token that was spent for it: any other was put there since. Where the server gave
+            // another one, what the entry holds is of no use any more, whoever has edited the rest of it elsewhere. Where
+            // it does not rotate, the token is the same for ever; so the journal must stand still, or be gone because the
             // vault was put back to a copy from before it, or because somebody who did not see the file has spent the
             // token again and was refused.
             var isRefused = false
             if case .reauthorizationRequired = entry.summary.state { isRefused = true }
-            guard entry.secrets.fingerprint(.refreshToken)?.bytes == spilled.spent,
-                isBehind || isRefused || entry.summary.journal?.spent == spilled.spent
+            let isRotated = try Self.secrets(spill.plain).fingerprint(.refreshToken)?.bytes != spilled.spent
+            let isAwaited = isRefused || entry.summary.journal?.spent == spilled.spent
+            guard entry.secrets.fingerprint(.refreshToken)?.bytes == spilled.spent, isRotated || isBehind || isAwaited
             else { return isBehind ? .ahead : .settled }
-            var adopted = spill.summary
-            adopted.name = name
-            adopted.refresher = entry.summary.refresher
+            // Who has an old data key can seal such a file, but makes no journal.
+            guard isAwaited || spill.isOfThisKey else { return .ahead }
+            // The rest of the entry may have been changed elsewhere meanwhile: who may use it, and how it is logged in.
+            var adopted = entry.summary.taking(tokensOf: spill.summary)
+            // What somebody has held since stays held; what is held for being an older copy is none any more.
+            if !isBehind, case .held = entry.summary.keptState { adopted.state = entry.summary.keptState }
+            let plain = try self.plain(entry.secrets, takingTokensOf: spill.plain)
             adopted.generation = entry.floor + 1
             adopted.updatedAt = self.clock.now
-            let record = try self.seal(&adopted, spill.plain, session)
+            let record = try self.seal(&adopted, plain, session)
             let changes = self.replacing(found, with: record)
             try await self.store.commit(changes, ifHeaderGeneration: session.header.generation, holding: lease)
             try await self.remember(Self.generations(changes))
@@ -148,11 +165,13 @@ extension Vault {
         _ spilled: SpilledRecord,
         of id: EntryID,
         _ session: Session
-    ) throws -> (summary: EntrySummary, plain: SharedSecret)? {
+    ) throws -> (summary: EntrySummary, plain: SharedSecret, isOfThisKey: Bool)? {
         do {
-            let kept = try identify(spilled.record, session)
+            let keys = try session.spillKeys()
+            let kept = try identify(spilled.record, under: keys.current + keys.earlier)
             let raw = try openRaw(kept)
             guard let name = kept.name.entry, raw.binding.entry == id,
+                EntrySecrets(encoded: try raw.secret.copy()) != nil,
                 let summary = EntrySummary(
                     id: id,
                     name: name,
@@ -160,7 +179,8 @@ extension Vault {
                     encodedFields: raw.summary
                 )
             else { return nil }
-            return (summary, SharedSecret(try raw.secret.copy()))
+            let isOfThisKey = keys.current.contains { $0 === kept.key }
+            return (summary, SharedSecret(try raw.secret.copy()), isOfThisKey)
         } catch is RecordFault {
             return nil
         } catch let error as VaultError where error.code == .damaged {
@@ -168,16 +188,29 @@ extension Vault {
         }
     }
 
+    /// Secrets with the tokens of others in the place of their own.
+    private func plain(
+        _ secrets: borrowing EntrySecrets,
+        takingTokensOf spilled: SharedSecret
+    ) throws -> SharedSecret {
+        var result = try secrets.copy()
+        let other = try Self.secrets(spilled)
+        for field in [EntrySecrets.Field.accessToken, .refreshToken, .idToken] {
+            try other.withField(field) { try result.set(field, to: $0) }
+        }
+        return try sealable(result)
+    }
+
     /// Gives a file that does not open another name, so that it stands in nobody's way and is still there.
     private static func setAside(_ path: String, _ bytes: [UInt8]) throws(VaultError) {
         var hash = Blake2b()
         hash.update(bytes)
         // By its contents, so that it takes the place of nothing but itself.
-        let aside = "\(path).\(hexadecimal(Array(hash.finish().prefix(4))))\(asideSuffix)"
+        let aside = "\(path).\(hexadecimal(Array(hash.finish().prefix(4))))\(SpillFile.asideSuffix)"
         do throws(FileError) { try PrivateFiles.rename(path, to: aside) } catch { throw VaultError(error) }
     }
 
-    /// The name an entry has by now; `nil` if it has gone.
+    /// The name an entry has by now; `nil` if it is not among those that open.
     private func name(of id: EntryID, usually name: EntryName, _ session: Session) async throws -> EntryName? {
         if let found = try await locate(RecordName(name), session),
             try await summary(found, session).summary.id == id
@@ -187,8 +220,43 @@ extension Vault {
         return try await list().entries.first { $0.id == id }?.name
     }
 
-    private static func names(in directory: String) -> [String] {
-        guard (try? PrivateFiles.requireDirectory(directory)) != nil else { return [] }
-        return ((try? PrivateFiles.names(in: directory)) ?? []).filter { !$0.hasPrefix(".") }
+}
+
+extension EntrySummary {
+    /// The same entry with what a refresh has brought another version of it.
+    fileprivate func taking(tokensOf other: EntrySummary) -> EntrySummary {
+        var result = self
+        (result.tokenType, result.scopes, result.expiry) = (other.tokenType, other.scopes, other.expiry)
+        (result.issuedAt, result.refreshedAt, result.rotation) = (other.issuedAt, other.refreshedAt, other.rotation)
+        (result.state, result.journal, result.refreshFailure) = (other.state, nil, nil)
+        return result
+    }
+}
+
+extension Vault.Session {
+    /// The keys that a spill file may be sealed under: those of the data keys in use, and those of earlier ones, the last
+    /// one first.
+    func spillKeys() throws(CryptoError) -> (current: [DataKey], earlier: [DataKey]) {
+        // An earlier version of this program sealed them as records are.
+        var current = keys
+        for key in keys { current.append(try key.spillKey()) }
+        return (current, try earlierSpillKeys().reversed())
+    }
+
+    /// The spill keys that a new data key is to seal: those of the keys before it, as many as a header may have.
+    func spillKeysToKeep() throws(CryptoError) -> [DataKey] {
+        let all = try earlierSpillKeys() + [try key.spillKey()]
+        return Array(all.suffix(Header.maximumSpillKeys))
+    }
+
+    private func earlierSpillKeys() throws(CryptoError) -> [DataKey] {
+        var found: [DataKey] = []
+        for sealed in header.spillKeys {
+            do throws(CryptoError) { found.append(try key.open(spill: sealed)) } catch {
+                // One that does not open was carried along by a version that rotated the data key and knew of none.
+                guard error.code != .memory else { throw error }
+            }
+        }
+        return found
     }
 }

@@ -107,6 +107,17 @@ struct Context: Sendable {
         return vault
     }
 
+    /// Opens the vault to copy it, also where it was moved away: something may have come there since.
+    func openToCopy() async throws(VaultError) -> Vault {
+        do {
+            return try await open()
+        } catch {
+            guard error.isVaultMoved else { throw error }
+            note("\(error.message); what is in it is copied")
+            return try await openForMove()
+        }
+    }
+
     /// Opens the vault to move it, also where a move was broken off.
     func openForMove() async throws(VaultError) -> Vault {
         var options = Vault.Options()

@@ -74,6 +74,19 @@ struct LayoutTests {
         try expectSame(header["fields"], status["slots"])
     }
 
+    @Test func aHeaderAfterRotationsIsReadByItsLayout() throws {
+        try make()
+        for _ in 1...2 {
+            let rotated = try home.vault("key", "rotate", "--yes", "--no-input")
+            try #require(rotated.status == 0, "\(rotated.notes)")
+        }
+        let header = try read("header.json", "--header", home.directory + "/vault.sqlite")
+        let fields = try #require(header["fields"] as? [String: Any])
+        // As hexadecimal digits.
+        #expect((fields["spill_key"] as? [String])?.map(\.utf8.count) == [144, 144])
+        #expect(fields["old_data_key"] == nil && (fields["slot"] as? [Any])?.count == 1)
+    }
+
     @Test func aRealBackupIsReadByItsLayout() throws {
         try make()
         let file = home.path("backup")

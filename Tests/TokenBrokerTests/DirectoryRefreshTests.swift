@@ -1,5 +1,7 @@
 import Foundation
+import Glibc
 import PrivateFiles
+import Synchronization
 import Testing
 import VaultAPI
 import VaultCore
@@ -90,6 +92,51 @@ struct DirectoryRefreshTests {
         #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
         #expect(fixture.server.requests == 1)
         #expect(try await fixture.vault.summary(of: name).state == .held(.rolledBack))
+    }
+
+    /// The server's answer belongs to the grant that was sent, and to no other that a sync tool has put in its place.
+    @Test func keepsBothWhereAnotherGrantArrivesMeanwhile() async throws {
+        let name = try await fixture.insert()
+        var location = fixture.location
+        let place = location.directory
+        (location.directory, location.stateBase) = (place + "-copy", place + "-copy-state")
+        try FileManager.default.copyItem(atPath: place, toPath: location.directory)
+        let copy = try await Vault.open(location, with: BrokerFixture.custodians(fixture.directory))
+        try await copy.remove(name)
+        var summary = EntrySummary(name: name, createdAt: fixture.time.time)
+        summary.tokenEndpoint = "https://other.example/token"
+        var secrets = try EntrySecrets()
+        try secrets.set(.refreshToken, to: SharedSecret(try SecretBytes(Array("other-0".utf8))))
+        try await copy.insert(summary, secrets)
+        let from = location.directory
+        fixture.server.state.withLock {
+            $0.beforeSending = {
+                try? FileManager.default.removeItem(atPath: place + "/entries")
+                try? FileManager.default.copyItem(atPath: from + "/entries", toPath: place + "/entries")
+            }
+        }
+        let error = await failure { _ = try await fixture.token(name) }
+        #expect(error?.code == .temporary && error?.message.contains("both versions are kept") == true)
+        let versions = try await fixture.vault.conflicts().entries.flatMap(\.versions)
+        #expect(
+            versions.map(\.summary.tokenEndpoint) == ["https://other.example/token", "https://server.example/token"]
+        )
+        _ = try await fixture.vault.resolve(name, keeping: .named("2"))
+        #expect(try await fixture.refreshToken(of: name) == "refresh-1")
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func sendsNothingWhereItCannotTellWhatItHasExchanged() async throws {
+        let name = try await fixture.insert()
+        #expect(try await fixture.token(name) == "access-1")
+        let file = "\(fixture.location.state(of: fixture.vault.id))/exchanged"
+        chmod(file, 0o640)
+        fixture.time.advance(seconds: 7200)
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .unsafe)
+        #expect(fixture.server.requests == 1)
+        chmod(file, 0o600)
+        #expect(try await fixture.token(name) == "access-2")
     }
 
     @Test func asksForTheGrantsOfClientsAnywhere() async throws {

@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 import VaultAPI
-import VaultCore
+@testable import VaultCore
 import VaultStorage
 
 @testable import OAuthFlows
@@ -98,7 +98,7 @@ struct FencedRefreshTests {
     }
 
     /// Seconds by which the journal is older than the successor's clock says; a negative one is of a clock that is ahead.
-    @Test(arguments: [(119, false), (121, true), (-119, false), (-121, true)])
+    @Test(arguments: [(119, false), (121, true), (-119, false), (-899, false), (-901, true)])
     func waitsForADeadHolderNoLongerThanIsOfUse(_ age: Double, sends: Bool) async throws {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert()
@@ -181,6 +181,41 @@ struct FencedRefreshTests {
         #expect(try await broker.revealed(name, fixture.need()) == "access-1")
         #expect(try await fixture.refreshToken(of: name) == "refresh-1")
         #expect(fixture.server.requests == 1)
+    }
+
+    /// What is read from a cache may be older than the lease.
+    @Test func sendsNoTokenThatOnlyTheCacheHolds() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let cluster = fixture.cluster()
+        let (first, second) = (try await fixture.machine("a", on: cluster), try await fixture.machine("b", on: cluster))
+        let old = try #require(try await fixture.vault.store.records(after: nil, limit: 1).first)
+        #expect(try await first.revealed(name, fixture.need()) == "access-1")
+        cluster.showsUntilTheNextCommit(old)
+        #expect(try await second.revealed(name, fixture.need()) == "access-1")
+        #expect(fixture.server.requests == 1)
+        let summary = try await fixture.vault.summary(of: name)
+        #expect(summary.journal == nil && summary.state == .active)
+    }
+
+    /// The machine that was cut off does not know of the new key, and opens the vault only with it.
+    @Test func takesInWhatWasSpilledBeforeTheKeyWasRotatedElsewhere() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let cluster = fixture.cluster()
+        let broker = try await fixture.machine("a", on: cluster)
+        fixture.server.state.withLock {
+            $0.beforeSending = { cluster.isUnreachable(for: .reading, .committing, .leasing) }
+        }
+        let error = await failure { _ = try await broker.revealed(name, fixture.need()) }
+        #expect(error?.message.contains("kept sealed") == true)
+        // Its lease ends, and who reaches the store has it to himself.
+        fixture.time.advance(seconds: 46)
+        cluster.isUnreachable()
+        try await fixture.machine("b", on: cluster).vault.rotate()
+        let vault = try await fixture.reopened(state: "a")
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.spills("a")).isEmpty)
     }
 
     /// A sleeper that wakes up has no say over an entry that somebody else has changed meanwhile.

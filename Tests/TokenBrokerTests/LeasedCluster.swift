@@ -18,6 +18,7 @@ final class LeasedCluster: Sendable {
         var held: [LeaseName: (token: UInt64, until: UInt64)] = [:]
         var tokens: UInt64 = 0
         var trouble: Set<Trouble> = []
+        var stale: StoredRecord?
     }
 
     fileprivate let state = Mutex(State())
@@ -34,6 +35,9 @@ final class LeasedCluster: Sendable {
 
     /// From now on nobody answers requests of these kinds.
     func isUnreachable(for trouble: Trouble...) { state.withLock { $0.trouble = Set(trouble) } }
+
+    /// What everybody reads of a record until somebody commits, as from a cache that has not heard of a change.
+    func showsUntilTheNextCommit(_ record: StoredRecord) { state.withLock { $0.stale = record } }
 
     fileprivate func requireReach(_ kind: Trouble) throws(StoreError) {
         guard state.withLock({ !$0.trouble.contains(kind) }) else {
@@ -60,6 +64,7 @@ struct ClusterStore: RecordStore {
 
     func record(_ id: RecordID) async throws(StoreError) -> StoredRecord? {
         try cluster.requireReach(.reading)
+        if let stale = cluster.state.withLock({ $0.stale }), stale.id == id { return stale }
         return try await cluster.records.record(id)
     }
 
@@ -79,6 +84,7 @@ struct ClusterStore: RecordStore {
         holding lease: Lease?
     ) async throws(StoreError) {
         try cluster.requireReach(.committing)
+        cluster.state.withLock { $0.stale = nil }
         if let fence = lease?.fence {
             let now = cluster.clock.bootTime
             let isHeld = cluster.state.withLock { state in

@@ -143,10 +143,7 @@ struct SpillTests {
         let prepared = try await fixture.vault.prepareRotation()
         // And one that comes to be unreadable only now: both keys are kept.
         chmod(path, 0o640)
-        let cheap = PasswordHash(passes: 1, memoryBytes: 8192)
-        let error = await failure {
-            try await fixture.vault.rotate(prepared, issuesRecoveryCode: false, derivation: cheap)
-        }
+        let error = await failure { try await fixture.vault.rotate(prepared) }
         #expect(error?.code == .unsafe)
         let between = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: between) == "refresh-0")
@@ -154,6 +151,101 @@ struct SpillTests {
         let vault = try await fixture.reopened()
         #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
         #expect(try await !ClosedVault.open(fixture.location).isRotating)
+    }
+
+    /// Somebody with another state directory sees no spill file, and waits for none.
+    @Test(arguments: [1, 2, 16]) func takesTokensInAfterRotationsElsewhere(_ count: Int) async throws {
+        let (fixture, name) = try await spilled()
+        for _ in 0..<count { try await fixture.reopened(state: "elsewhere").rotate() }
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try await vault.summary(of: name).state == .active)
+        #expect(try fixture.spills().isEmpty)
+        #expect(try await fixture.token(name) == "access-1")
+        #expect(fixture.server.requests == 1)
+    }
+
+    @Test func keepsTokensOfAKeyThatIsForgotten() async throws {
+        let (fixture, name) = try await spilled()
+        for _ in 0..<17 { try await fixture.reopened(state: "elsewhere").rotate() }
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-0")
+        #expect(try fixture.spills().map { $0.hasSuffix(".does-not-open") } == [true])
+        #expect(vault.spillFaults(try await vault.list()).map(\.code) == [.damaged])
+        // The file tells which token is spent.
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .loginRequired)
+        #expect(fixture.server.requests == 1)
+    }
+
+    /// A vault that was put back for a while, under a key that the file was not sealed for.
+    @Test func takesInWhatWasSetAsideOnceItOpens() async throws {
+        let (fixture, name) = try await spilled()
+        let path = try await fixture.spill(of: name)
+        try FileManager.default.moveItem(atPath: path, toPath: "\(path).00000000.does-not-open")
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try fixture.spills().isEmpty)
+    }
+
+    /// Edits on another machine, which does not see the file, and whose version has overtaken the journal.
+    @Test func takesTokensInAndKeepsWhatWasChangedElsewhere() async throws {
+        let (fixture, name) = try await spilled()
+        let other = try await fixture.reopened(state: "elsewhere")
+        for number in 0..<5 {
+            try await other.update(name) { (summary, _) throws(VaultError) in
+                summary.programs = ["/usr/bin/curl"]
+                summary.metadata = ["number": "\(number)"]
+                summary.journal = nil
+            }
+        }
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        let summary = try await vault.summary(of: name)
+        #expect(summary.programs == ["/usr/bin/curl"] && summary.metadata == ["number": "4"])
+        #expect(summary.state == .active && summary.rotation == .always)
+        #expect(try fixture.spills().isEmpty)
+    }
+
+    /// Of an earlier data key, only what is waited for: who has that key can seal such a file.
+    @Test func takesNothingInOfAnEarlierKeyThatNobodyWaitsFor() async throws {
+        let (fixture, name) = try await spilled()
+        let other = try await fixture.reopened(state: "elsewhere")
+        try await other.update(name) { (summary, _) throws(VaultError) in summary.journal = nil }
+        try await other.rotate()
+        let vault = try await fixture.reopened()
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-0")
+        #expect(try fixture.spills().count == 1)
+        // And what it calls spent is not sent.
+        #expect(await failure { _ = try await fixture.token(name) }?.code == .unavailable)
+        #expect(fixture.server.requests == 1)
+    }
+
+    /// It may be a sync tool's doing, or that of a server which does not show all there is.
+    @Test func keepsTokensOfAnEntryThatIsNotThere() async throws {
+        let (fixture, name) = try await spilled()
+        let database = "\(fixture.location.directory)/vault.sqlite"
+        let whole = try #require(FileManager.default.contents(atPath: database))
+        let other = try await fixture.reopened(state: "elsewhere")
+        try await other.remove(name)
+        let without = try await fixture.reopened()
+        #expect(try await without.list().entries.isEmpty)
+        let faults = without.spillFaults(try await without.list())
+        #expect(faults.map(\.code) == [.unavailable] && faults[0].hint?.contains("rm ") == true)
+        try fixture.put(whole, at: database)
+        let vault = try await fixture.reopened(acceptingRollback: true)
+        #expect(try await fixture.refreshToken(of: name, in: vault) == "refresh-1")
+        #expect(try fixture.spills().isEmpty)
+    }
+
+    /// The spill key of a data key is another key than that one: nobody who has it opens a record.
+    @Test func aSpillKeyOpensNoRecord() async throws {
+        let fixture = try await BrokerFixture()
+        _ = try await fixture.insert()
+        let session = fixture.vault.current
+        let record = try #require(try await fixture.vault.store.records(after: nil, limit: 1).first)
+        let spillKey = try session.key.spillKey()
+        #expect(throws: RecordFault.self) { try fixture.vault.identify(record, under: [spillKey]) }
+        #expect(throws: Never.self) { try fixture.vault.identify(record, session) }
     }
 
     /// Somebody with another state directory sees no spill file, and sends the spent token.
@@ -263,4 +355,13 @@ final class Locked {
     }
 
     func release() { program.end() }
+}
+
+extension Vault {
+    /// A new data key, with cheap slots.
+    func rotate(_ prepared: PreparedRotation? = nil) async throws(VaultError) {
+        let cheap = PasswordHash(passes: 1, memoryBytes: 8192)
+        let prepared = if let prepared { prepared } else { try await prepareRotation() }
+        try await rotate(prepared, issuesRecoveryCode: false, derivation: cheap)
+    }
 }

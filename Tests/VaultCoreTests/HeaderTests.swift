@@ -38,7 +38,11 @@ struct SampleHeader {
             header.unknownFields = Self.unknownFields
             header.minor = 9
         }
-        if rotating { header.oldDataKey = try key.seal(old: try DataKey.random()) }
+        header.isSynced = unknown
+        if rotating {
+            header.oldDataKey = try key.seal(old: try DataKey.random())
+            header.spillKeys = [try key.seal(spill: try DataKey.random()), try key.seal(spill: try DataKey.random())]
+        }
         self.key = key
         self.header = header
     }
@@ -77,7 +81,9 @@ struct HeaderTests {
         #expect(read.slots.count == (unknown ? 6 : 5))
         #expect(read.knownSlots.map(\.description.kind) == kinds)
         #expect(read.knownSlots.last?.path == "/media/ü/key")
+        #expect(read.isSynced == unknown)
         #expect(read.oldDataKey == sample.header.oldDataKey)
+        #expect(read.spillKeys == sample.header.spillKeys && read.spillKeys.count == (rotating ? 2 : 0))
         #expect(read.phase == (rotating ? .rotating : .steady))
         #expect(read.unknownFields == (unknown ? SampleHeader.unknownFields : []))
         #expect(read.encoded(under: sample.key) == sample.bytes)

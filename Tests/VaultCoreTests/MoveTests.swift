@@ -417,16 +417,16 @@ struct MoveTests {
         })
         let other = try await Vault.open(place.location, with: place.custodians(), options: options)
         let leased = try await other.lease(try name("grant"))
-        let spent = try #require(try await leased.read().secrets.fingerprint(.refreshToken)?.bytes)
+        let spent = try #require(try await leased.read().secrets.fingerprint(.refreshToken))
         try await leased.update { (summary, _) throws(VaultError) in
             summary.journal = RefreshJournal(
-                spent: spent,
+                spent: spent.bytes,
                 startedAt: noon,
                 sendBefore: 1,
                 boot: [UInt8](repeating: 1, count: 16)
             )
         }
-        let spill = try await leased.prepareSpill()
+        let spill = try await leased.prepareSpill(for: spent)
         async let moved = vault.move(to: way.ends(place).to)
         // The answer comes when nobody can write any more.
         while try await ClosedVault.open(place.location).movedTo == nil { await Task.yield() }

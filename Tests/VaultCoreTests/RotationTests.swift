@@ -261,27 +261,6 @@ struct RotationTests {
         #expect(await failure { _ = try await place.open(nil) } == .locked)
     }
 
-    /// What a refresh could not store may lie where only the session that refreshed looks, under the key that would go.
-    @Test func rotatesNothingWhileTokensMayLieWhereItCannotLook() async throws {
-        let (place, vault) = try await Self.made(1)
-        try await vault.update(try name("e0")) { (summary, _) throws(VaultError) in
-            summary.journal = RefreshJournal(
-                spent: [UInt8](repeating: 1, count: 32),
-                startedAt: .systemNow,
-                sendBefore: 1,
-                boot: [UInt8](repeating: 2, count: 16)
-            )
-        }
-        let header = try place.header()
-        #expect(await failure { _ = try await vault.prepareRotation() } == .unavailable)
-        #expect(try place.header().bytes == header.bytes)
-        var location = place.location
-        location.runtimeBase = place.place("run")
-        let session = try await Vault.open(location, with: place.custodians())
-        try await session.rotate()
-        #expect(try await place.open().token("e0") == "token 0")
-    }
-
     @Test func refusesToLeaveNoSlot() async throws {
         let (place, vault) = try await Self.made()
         let header = try place.header()

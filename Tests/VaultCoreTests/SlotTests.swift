@@ -103,6 +103,16 @@ struct SlotTests {
         #expect(try await place.open(nil).token("a") == "t")
     }
 
+    /// Another process rotates meanwhile, and the slot goes on under another id.
+    @Test func doesNotCallASlotRemovedThatGoesOnUnderAnotherName() async throws {
+        let (place, vault) = try await Self.made()
+        try await vault.addSlot(NewSlot(.keyFile, keyFile: place.place("key")))
+        let old = vault.slots[1].id
+        try await place.open().rotate()
+        #expect(await failure { try await vault.removeSlot(old) } == .unavailable)
+        #expect(try await place.open(nil).slots.count == 2)
+    }
+
     @Test func keepsTheLastSlotThatThisVersionCanOpen() async throws {
         let (place, vault) = try await Self.made()
         #expect(await failure { try await vault.removeSlot(vault.slots[0].id) } == .unsafe)

@@ -328,7 +328,54 @@ extension VectorMaker {
     func keyFaults() throws -> [(String, Vector)] {
         let old = try key.seal(old: try DataKey.random())
         let audit = try key.seal(audit: SharedSecret(try SecretBytes(random: 32)))
+        let spill = try key.seal(spill: try DataKey.random())
         return [
+            (
+                "ok-spill-keys",
+                vector(
+                    "as many spill keys as there may be, one of which does not open",
+                    "ok",
+                    header: try authentic {
+                        $0.spillKeys = [[UInt8](repeating: 1, count: 72)] + [[UInt8]](repeating: spill, count: 15)
+                    }
+                )
+            ),
+            (
+                "header-spill-keys-many",
+                vector(
+                    "one spill key too many",
+                    header: try authentic { $0.spillKeys = [[UInt8]](repeating: spill, count: 17) }
+                )
+            ),
+            (
+                "header-spill-key-short",
+                vector("a spill key that is too short", header: try authentic { $0.spillKeys = [spill.dropLast()] })
+            ),
+            (
+                "header-spill-key-long",
+                vector("a spill key that is too long", header: try authentic { $0.spillKeys = [spill, spill + [0]] })
+            ),
+            (
+                "header-synced-zero",
+                vector(
+                    "a synchronised directory's mark that is none",
+                    header: try authentic { $0.unknownFields = [Field(tag: 8, bytes: [0])] }
+                )
+            ),
+            (
+                "header-synced-twice",
+                vector(
+                    "two marks of a synchronised directory",
+                    header: try authentic {
+                        $0.isSynced = true
+                        $0.unknownFields = [Field(tag: 8, bytes: [1])]
+                    }
+                )
+            ),
+            (
+                "header-spill-key-empty",
+                vector("a spill key of no bytes", header: try authentic { $0.spillKeys = [[]] })
+            ),
             (
                 "key-space-behind",
                 vector("a space behind the passphrase", "wrongKey", passphrase: TestVault.passphrase + " ")

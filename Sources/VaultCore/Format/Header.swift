@@ -18,6 +18,8 @@ internal import VaultStorage
 ///       4  the key of the audit log, sealed under the data key (3 is left out: a sample vault has it as an unknown tag)
 ///       5  the address of the store that the vault was moved to; only in one that was moved away
 ///       6  which move that was, or which one made this store: 16 random bytes, and 16 that stand for the machine
+///       7  the spill key of a data key that was rotated away, sealed under the data key; the oldest first
+///       8  1 where the vault is in a directory that machines synchronise, and have no lock in common
 ///     MAC             32   keyed BLAKE2b-256 over all before it, under a subkey of the data key
 ///     digest          32   BLAKE2b-256 over all before it
 ///
@@ -30,6 +32,8 @@ struct Header: Sendable {
     static let minor: UInt16 = 0
     static let maximumSlots = 64
     static let maximumPassphraseSlots = 8
+    /// For so many rotations, a machine that was away brings back what it has spilled.
+    static let maximumSpillKeys = 16
     private static let fixedBytes = 8 + 2 + 2 + 4 + 16 + 8 + 8 + 1
     private static let digestBytes = 32
 
@@ -58,6 +62,8 @@ struct Header: Sendable {
         static let auditKey: UInt16 = 4
         static let movedTo: UInt16 = 5
         static let move: UInt16 = 6
+        static let spillKey: UInt16 = 7
+        static let synced: UInt16 = 8
     }
 
     var vault: VaultID
@@ -75,6 +81,13 @@ struct Header: Sendable {
     var movedTo: String?
     /// The move that goes on or, in a steady header, the last one; `nil` where there was none.
     var move: Move?
+    /// The spill keys of earlier data keys sealed under the data key, the oldest first; at most `maximumSpillKeys`.
+    var spillKeys: [[UInt8]] = []
+    /// Whether it is in a directory that machines synchronise.
+    ///
+    /// Who may write that directory could put a database with the same header and records into it, and the machine would
+    /// take itself for the only one that refreshes.
+    var isSynced = false
     /// Whether this is the store of a move that has not come to its end.
     var isArriving = false
     var unknownFields: [Field] = []
@@ -96,6 +109,8 @@ struct Header: Sendable {
         if let auditKey { body.append(Field(tag: Tag.auditKey, bytes: auditKey)) }
         if let movedTo { body.append(Field(tag: Tag.movedTo, bytes: Array(movedTo.utf8))) }
         if let move { body.append(Field(tag: Tag.move, bytes: move.id + move.machine)) }
+        for key in spillKeys { body.append(Field(tag: Tag.spillKey, bytes: key)) }
+        if isSynced { body.append(Field(tag: Tag.synced, bytes: [1])) }
         for field in unknownFields { body.append(field) }
         var writer = ByteWriter()
         writer.append(Self.magic)
@@ -155,6 +170,13 @@ struct Header: Sendable {
                     id: Array(field.bytes.prefix(Move.idBytes)),
                     machine: Array(field.bytes.suffix(Move.idBytes))
                 )
+            case Tag.spillKey:
+                guard spillKeys.count < Self.maximumSpillKeys, field.bytes.count == KeySlot.wrappedBytes
+                else { throw .damaged }
+                spillKeys.append(field.bytes)
+            case Tag.synced:
+                guard !isSynced, field.bytes == [1] else { throw .damaged }
+                isSynced = true
             default: unknownFields.append(field)
             }
         }

@@ -12,6 +12,8 @@ internal import VaultStorage
 ///     "vlthdmac"  the header's MAC
 ///     "vltoldky"  the old data key, while a rotation runs
 ///     "vltaudit"  the key of the audit log
+///     "vltspill"  the key of what a refresh could not commit: a data key in its turn
+///     "vltspold"  the spill keys of data keys before this one
 ///     "vltbackp"  the MAC of a backup file
 final class DataKey: Sendable {
     private let master: SharedSecret
@@ -88,40 +90,48 @@ final class DataKey: Sendable {
     }
 
     /// The old data key, sealed under this one while a rotation runs.
-    func seal(old: DataKey) throws(CryptoError) -> [UInt8] {
-        try master.withSecret { (master) throws(CryptoError) in
-            let key = try subkey(of: master, id: 1, context: "vltoldky")
-            return old.master.withSecret { SecretBox.seal($0, under: key) }
-        }
-    }
+    func seal(old: DataKey) throws(CryptoError) -> [UInt8] { try seal(old.master, for: "vltoldky") }
 
     /// What `seal(old:)` sealed.
-    func open(old sealed: [UInt8]) throws(CryptoError) -> DataKey {
-        try master.withSecret { (master) throws(CryptoError) in
-            let key = try subkey(of: master, id: 1, context: "vltoldky")
-            let old = try SecretBox.open(sealed[...], under: key)
-            guard old.count == 32 else { throw CryptoError(.malformed, "an old data key of a wrong size") }
-            return try DataKey(old)
-        }
-    }
+    func open(old sealed: [UInt8]) throws(CryptoError) -> DataKey { try DataKey(try open(sealed, for: "vltoldky")) }
 
     /// The key of the audit log, sealed under this one: a rotation seals it anew, so that the chain of lines goes on.
-    func seal(audit: SharedSecret) throws(CryptoError) -> [UInt8] {
-        try master.withSecret { (master) throws(CryptoError) in
-            let key = try subkey(of: master, id: 1, context: "vltaudit")
-            return audit.withSecret { SecretBox.seal($0, under: key) }
-        }
-    }
+    func seal(audit: SharedSecret) throws(CryptoError) -> [UInt8] { try seal(audit, for: "vltaudit") }
 
     /// What `seal(audit:)` sealed.
     func open(audit sealed: [UInt8]) throws(CryptoError) -> SharedSecret {
+        SharedSecret(try open(sealed, for: "vltaudit"))
+    }
+
+    /// The key of what a refresh could not commit.
+    ///
+    /// A machine that cannot reach the store does not know of a rotation. So the spill key outlives its data key, and
+    /// opens nothing but spill files.
+    func spillKey() throws(CryptoError) -> DataKey {
         try master.withSecret { (master) throws(CryptoError) in
-            let key = try subkey(of: master, id: 1, context: "vltaudit")
-            let audit = try SecretBox.open(sealed[...], under: key)
-            guard audit.count == SecretBox.keyBytes else {
-                throw CryptoError(.malformed, "an audit key of a wrong size")
-            }
-            return SharedSecret(audit)
+            try DataKey(try subkey(of: master, id: 1, context: "vltspill"))
+        }
+    }
+
+    /// The spill key of a data key before this one, sealed under this one.
+    func seal(spill: DataKey) throws(CryptoError) -> [UInt8] { try seal(spill.master, for: "vltspold") }
+
+    /// What `seal(spill:)` sealed.
+    func open(spill sealed: [UInt8]) throws(CryptoError) -> DataKey { try DataKey(try open(sealed, for: "vltspold")) }
+
+    private func seal(_ secret: SharedSecret, for purpose: StaticString) throws(CryptoError) -> [UInt8] {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: purpose)
+            return secret.withSecret { SecretBox.seal($0, under: key) }
+        }
+    }
+
+    private func open(_ sealed: [UInt8], for purpose: StaticString) throws(CryptoError) -> SecretBytes {
+        try master.withSecret { (master) throws(CryptoError) in
+            let key = try subkey(of: master, id: 1, context: purpose)
+            let opened = try SecretBox.open(sealed[...], under: key)
+            guard opened.count == SecretBox.keyBytes else { throw CryptoError(.malformed, "a key of a wrong size") }
+            return opened
         }
     }
 

@@ -14,8 +14,10 @@ extension ClosedVault {
         if let movedTo = header.movedTo {
             throw VaultError(
                 .configuration,
-                "\(location.directory): the vault was moved to \(movedTo), and this store is not written any more",
-                hint: "vault store use \(movedTo); if the move was broken off: vault store migrate --to \(movedTo)",
+                "\(location.directory): its header says that the vault was moved to \(movedTo), and this store is not written any "
+                    + "more",
+                hint: "vault store use \(movedTo); if the move was broken off: vault store migrate --to \(movedTo)"
+                    + (store.hasCommonLock ? "" : "; vault export FILE saves what is here"),
                 underlying: VaultMoved()
             )
         }

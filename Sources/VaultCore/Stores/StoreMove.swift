@@ -46,6 +46,8 @@ struct StoreMove: Sendable {
         let create: @Sendable (StoredHeader) async throws -> any RecordStore
         /// Removes the store there.
         let remove: @Sendable () async throws -> Void
+
+        var isSynced: Bool { if case .directory = address { true } else { false } }
     }
 
     /// A target that carries the mark of this move.
@@ -118,6 +120,7 @@ struct StoreMove: Sendable {
         var marked = header
         marked.move = Header.Move(id: EntryID.random().bytes, machine: machine)
         marked.isArriving = true
+        marked.isSynced = place.isSynced
         switch try await look(from: header) {
         case .nothing:
             return Target(store: try await place.create(stored(marked)), header: marked)
@@ -166,6 +169,7 @@ struct StoreMove: Sendable {
         var header = frozen
         header.movedTo = nil
         header.isArriving = false
+        header.isSynced = place.isSynced
         header.generation = max(frozen.generation, target.header.generation) + 1
         let next = stored(header)
         try await target.store.replaceHeader(next, ifGeneration: target.header.generation)
@@ -216,10 +220,10 @@ struct StoreMove: Sendable {
 
     /// Compares every record of the two stores: id, generation, sealed bytes.
     ///
-    /// - Returns: How many there are.
+    /// - Returns: The generation of each.
     /// - Throws: `.damaged` if there is a difference.
-    func compare(with target: Target) async throws -> Int {
-        var count = 0
+    func compare(with target: Target) async throws -> [RecordID: UInt64] {
+        var generations: [RecordID: UInt64] = [:]
         var pairs = RecordPairs(source: source, target: target.store, page: Self.page)
         while let (wanted, present) = try await pairs.next() {
             guard let wanted, wanted == present else {
@@ -230,9 +234,9 @@ struct StoreMove: Sendable {
                     hint: "vault store migrate --to \(place.address) tries again; --abort instead takes the move back"
                 )
             }
-            count += 1
+            generations[wanted.id] = wanted.generation
         }
-        return count
+        return generations
     }
 
     static func exists(_ address: StoreAddress) -> VaultError {

@@ -1,5 +1,6 @@
 public import KeyCustody
 public import VaultAPI
+internal import PrivateFiles
 internal import VaultStorage
 
 /// What a move did.
@@ -115,11 +116,14 @@ extension Vault {
             }
             let move = storeMove(to: place)
             var records: Int?
+            // So that what comes to the old store later is told from what was removed in the new one.
+            var moved: [RecordID: UInt64] = [:]
             switch wasResumed ? try await resumed(move) : try await begun(move, naming) {
             case .open(let target):
                 try await drain(within: limit)
                 try await move.copy(into: target)
-                records = try await move.compare(with: target)
+                moved = try await move.compare(with: target)
+                records = moved.count
                 let header = try await move.complete(target, from: current.header)
                 adopt(Session(header: header, key: current.key, oldKey: nil), in: target.store)
                 try await claimUnnamed()
@@ -136,7 +140,7 @@ extension Vault {
             }
             try switching()
             if records != nil {
-                try await remember([:])
+                try await remember(moved)
                 self.place.remember()
                 await adoptSpills()
             }
@@ -263,8 +267,22 @@ extension Vault {
     /// Whoever has sent a token has written its journal before, and holds the entry's lease until the answer is kept: in
     /// the store, or in a spill file once the store is frozen. Afterwards nobody can write a journal, so nobody sends.
     private func drain(within limit: Duration) async throws {
+        var mayBeCutOff = false
         for entry in try await list().entries where entry.journal != nil {
-            try await lease(entry.id, within: limit).release()
+            let lease = try await lease(entry.id, within: limit)
+            mayBeCutOff = mayBeCutOff || lease.fence != nil
+            lease.release()
+        }
+        guard mayBeCutOff else { return }
+        // A lease of a cluster can end before its holder does, and that one may have the server's answer.
+        for entry in try await list().entries where (entry.journal?.sendBefore ?? 0) != 0 {
+            let wait = Self.graceSeconds - (clock.now.seconds - entry.updatedAt.seconds)
+            guard wait > 0 else { continue }
+            throw VaultError(
+                .unavailable,
+                "\(entry.name) was being refreshed on another machine, which has lost its lease and may have the answer",
+                hint: "run the same command again in \(min(wait, Self.graceSeconds)) s; it ends the move"
+            )
         }
     }
 
@@ -380,6 +398,7 @@ extension Vault {
                     hint: "move that file away first"
                 )
             }
+            try await requireNothingLate(in: store, header, address)
             // From here on nobody can complete a move to it, so what is removed is no vault.
             _ = try await storeMove(to: place).takeAway(StoreMove.Target(store: store, header: header))
             try await place.remove()
@@ -387,6 +406,39 @@ extension Vault {
         } catch {
             throw Self.vaultError(error)
         }
+    }
+
+    /// Refuses to remove a directory to which something came after the vault had left it: a machine that had not heard of
+    /// the move has written it.
+    private func requireNothingLate(
+        in old: any RecordStore,
+        _ header: Header,
+        _ address: StoreAddress
+    ) async throws {
+        guard !old.hasCommonLock, header.phase == .moved else { return }
+        let session = current
+        // Since the data key was rotated here, no record has the id that it had there.
+        guard Header.isAuthentic(try await old.header().bytes, under: session.key) else { return }
+        let seen = try await ledger.generations()
+        var late: [String] = []
+        var last: RecordID?
+        repeat {
+            let page = try await old.records(after: last, limit: 64)
+            for stored in page where (seen[stored.id] ?? 0) < stored.generation {
+                if let here = try await store.record(stored.id), here.generation >= stored.generation { continue }
+                late.append((try? identify(stored, session))?.name.text ?? "\(stored.id)")
+            }
+            last = page.last?.id
+        } while last != nil
+        guard !late.isEmpty else { return }
+        let names = late.prefix(8).joined(separator: ", ") + (late.count > 8 ? " and \(late.count - 8) more" : "")
+        throw VaultError(
+            .unsafe,
+            "\(address) holds what a machine wrote that had not heard of the move: \(names); it would be lost",
+            hint: (old as? DirectoryStore).map {
+                "vault --vault \(shellQuoted($0.path)) export FILE, and vault restore FILE, bring it along"
+            }
+        )
     }
 }
 

@@ -35,7 +35,7 @@ struct ExportCommand: AsyncParsableCommand {
                 hint: "make it, or name another file"
             )
         }
-        let vault = try await context.open()
+        let vault = try await context.openToCopy()
         let passphrase = try context.backupPassphrase(file: backupPassphraseFile, isNew: true)
         guard passphrase.count > 0 else { throw VaultError(.usage, "an empty passphrase protects nothing") }
         let count = try await vault.export(to: file, passphrase: passphrase, derivation: kdf.parameters)

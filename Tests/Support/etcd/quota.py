@@ -14,6 +14,13 @@ def spills(machine):
     return [name for folder, _, names in os.walk(machine.home) if "/spill" in folder for name in names]
 
 
+def rotate(cluster, programs, findings):
+    """A new data key, made on another machine, which knows of no spill file."""
+    with Machine(programs, cluster) as other:
+        outcome = other.vault("key", "rotate", "--yes")
+        findings.expect(outcome.status == 0, f"rotated elsewhere: {outcome}")
+
+
 def main():
     options = arguments()
     findings = Findings()
@@ -57,6 +64,7 @@ def main():
         findings.expect(again.status == 8, f"asked once more while it is full: {again}")
         findings.expect(len(server.refreshes()) == 1, "full: the spent token was sent once more")
         cluster.make_room()
+        rotate(cluster, options.programs, findings)
         after = machine.vault("token", "g", "-q")
         access, refresh = server.issued(grant.family)
         findings.expect(after.status == 0 and fingerprint(token_of(after)) == access, f"with room again: {after}")
