@@ -116,6 +116,25 @@ struct DirectoryCutOffTests {
         #expect(try names(in: place("locks")) == ["directory"])
     }
 
+    /// Somebody looks at a copy of the directory first, which counts its changes with the same counter.
+    @Test(arguments: [false, true]) func isFinishedThoughACopyIsLookedAtFirst(writes: Bool) async throws {
+        let place = try TemporaryDirectory()
+        let store = try await Self.prepare(place)
+        try FileManager.default.copyItem(atPath: place("vault"), toPath: place("copy"))
+        let (steps, _) = try Self.decide(place)
+        try steps[0].perform()
+        defer { withExtendedLifetime(steps) {} }
+        let copy = try await DirectoryStore.open(in: place("copy"), locks: place("locks"))
+        if writes {
+            try await copy.commit([.put(try record(9, 1), replacing: nil)], ifHeaderGeneration: 1)
+        } else {
+            #expect(try await copy.changeCounter() > 1)
+        }
+        #expect(try await copy.records(after: nil, limit: 3) == Self.before)
+        #expect(try await store.records(after: nil, limit: 9) == Self.after)
+        #expect(try await store.conflicts() == [] && names(in: place("locks")) == ["directory"])
+    }
+
     @Test func isNotDoneAgain() async throws {
         let place = try TemporaryDirectory()
         let store = try await Self.prepare(place)

@@ -46,13 +46,28 @@ struct DirectoryRedo {
     }
 
     private func takeOver(in directory: String) {
-        for other in (try? PrivateFiles.names(in: directory)) ?? []
-        where other.hasPrefix("directory-") && other.hasSuffix(".redo") && other != name {
-            let other = "\(directory)/\(other)"
-            guard let bytes = try? PrivateFiles.open(other).read(upTo: 20 + layout.root.utf8.count),
-                Self.path(in: bytes) == layout.root
-            else { continue }
+        for (other, root) in Self.all(in: directory) where root == layout.root && other != path {
             _ = vault_rename_exclusive(other, path)
+        }
+    }
+
+    /// Those of other directories that have the same locks, as far as they are where they were.
+    func others() -> [DirectoryRedo] {
+        let directory = PrivateFiles.parentDirectory(of: path)
+        return Self.all(in: directory).compactMap { other, root in
+            let layout = DirectoryLayout(root)
+            guard other != path, (try? layout.require()) != nil else { return nil }
+            return DirectoryRedo(layout: layout, locks: directory)
+        }
+    }
+
+    /// Every redo beside some locks, and the directory that it is for.
+    private static func all(in directory: String) -> [(path: String, root: String)] {
+        ((try? PrivateFiles.names(in: directory)) ?? []).compactMap { name in
+            guard name.hasPrefix("directory-"), name.hasSuffix(".redo") else { return nil }
+            let path = "\(directory)/\(name)"
+            guard let bytes = try? PrivateFiles.open(path).read(upTo: 20 + Int(PATH_MAX)) else { return nil }
+            return Self.path(in: bytes).map { (path, $0) }
         }
     }
 

@@ -76,10 +76,17 @@ final class DirectoryWork: Sendable {
 
     /// Finishes a commit that was cut off.
     private func recover(_ held: DirectoryState.Held) throws(StoreError) {
+        // A copy of the directory has the same counter: what was cut off there is finished before its number has passed.
+        for other in redo.others() { try? Self.finish(other, held) }
+        try Self.finish(redo, held)
+    }
+
+    private static func finish(_ redo: DirectoryRedo, _ held: DirectoryState.Held) throws(StoreError) {
         let counter = try held.seen()?.counter ?? 0
         guard let number = try redo.replay(after: counter) else { return }
         if number > counter {
-            try held.remember(DirectoryState.Seen(counter: number, stamp: try DirectoryStamp(layout: layout).settled()))
+            let stamp = try DirectoryStamp(layout: redo.layout).settled()
+            try held.remember(DirectoryState.Seen(counter: number, stamp: stamp))
         }
         try translatingFileErrors { () throws(FileError) in try redo.remove() }
     }
