@@ -16,14 +16,6 @@ struct RefreshTransaction: Sendable {
     /// Long enough for connecting (10 s), short enough that a machine that was asleep does not spend a token in the
     /// belief that it is still alone with it.
     static let sendWindowMilliseconds: UInt64 = 15_000
-    /// How long a journal that was written on another machine is left alone where a lease can end before its holder.
-    ///
-    /// Its holder may be stopped or cut off with the answer in hand. The request is over 45 s after its journal (15 s to
-    /// send, 30 s for the whole of it); the rest is for a holder to come back, to find its commit refused, and to bring
-    /// in what it was given. One that was killed delays the next request by no more than this.
-    static let graceSeconds: Int64 = Vault.graceSeconds
-    /// How far ahead another machine's clock may be.
-    private static let mostClockSkewSeconds: Int64 = 900
     /// Refusals without a clear reason after which a grant is suspect.
     static let unclearUntilSuspect: UInt32 = 3
 
@@ -72,7 +64,16 @@ struct RefreshTransaction: Sendable {
     /// Taking the lease anew takes in the tokens that were spilled. Nothing is sent: who held the lease meanwhile may have.
     private func retake(after error: VaultError) async throws(VaultError) -> FreshToken {
         let leased: LeasedEntry
-        do { leased = try await vault.lease(name) } catch { throw outOfReach(error) }
+        do { leased = try await vault.lease(name) } catch let second {
+            // Where new tokens are kept is said by the first.
+            let reach = outOfReach(second)
+            throw VaultError(
+                reach.code,
+                "\(error.message); \(reach.message)",
+                hint: reach.hint,
+                underlying: reach.underlying
+            )
+        }
         defer { leased.release() }
         let entry = try await leased.read()
         if let token = try usable(entry) { return token }
@@ -166,9 +167,7 @@ struct RefreshTransaction: Sendable {
         // The journal was the last thing that was written, by the clock of that machine. One that is ahead of ours makes
         // the wait longer by as much, but no clock makes anybody wait for ever; one that is behind leaves the lease's own
         // time, which had to run out first.
-        let age = clock.now.seconds - entry.summary.updatedAt.seconds
-        guard (-Self.mostClockSkewSeconds..<Self.graceSeconds).contains(age) else { return nil }
-        let wait = Self.graceSeconds - age
+        guard let wait = Vault.graceLeft(since: entry.summary.updatedAt, now: clock.now) else { return nil }
         return VaultError(
             .temporary,
             "\(name) was being refreshed on another machine, which has lost its lease and may have the answer",

@@ -152,8 +152,22 @@ extension VaultError {
 }
 
 extension Vault {
-    /// For so long after it was begun, a refresh whose holder has lost its lease may have the server's answer.
-    public static let graceSeconds: Int64 = 120
+    /// How long a journal that was written on another machine is left alone where a lease can end before its holder.
+    ///
+    /// Its holder may be stopped or cut off with the answer in hand. The request is over 45 s after its journal (15 s to
+    /// send, 30 s for the whole of it); the rest is for a holder to come back, to find its commit refused, and to bring
+    /// in what it was given. One that was killed delays the next request by no more than this.
+    private static let graceSeconds: Int64 = 120
+    /// How far ahead another machine's clock may be; one that is more so makes nobody wait.
+    private static let mostClockSkewSeconds: Int64 = 900
+
+    /// How much of that is left; `nil` for nothing.
+    ///
+    /// - Parameter written: When the journal was written, by the clock of whoever wrote it.
+    public static func graceLeft(since written: Timestamp, now: Timestamp) -> Int64? {
+        let age = now.seconds - written.seconds
+        return (-mostClockSkewSeconds..<graceSeconds).contains(age) ? graceSeconds - age : nil
+    }
 
     /// How long a waiter waits for another that is changing or refreshing the same entry.
     public static let leasePatience = Duration.seconds(90)

@@ -35,8 +35,7 @@ extension Vault {
         custodians: CustodianSet,
         clock: VaultClock = VaultClock()
     ) async throws(VaultError) -> Vault {
-        let isSynced = if case .directory = address { true } else { false }
-        return try await make(location, slots, custodians, clock, isSynced) { id, header in
+        try await make(location, slots, custodians, clock, address.isSynced) { id, header in
             let store = try await BackendStore.create(address, at: location, for: id, header: header)
             guard address != .sqlite, address != .directory(location.directory) else { return store }
             do {

@@ -12,6 +12,9 @@ public enum StoreAddress: Hashable, Sendable, CustomStringConvertible {
     /// An etcd cluster.
     case etcd(EtcdAddress)
 
+    /// Whether machines synchronise it, each with locks of its own.
+    var isSynced: Bool { if case .directory = self { true } else { false } }
+
     /// What `--store` takes: `sqlite`, `dir:PATH`, `etcd://HOST:PORT/PREFIX`.
     public static let forms = "sqlite, dir:PATH or etcd://HOST:PORT/PREFIX"
 

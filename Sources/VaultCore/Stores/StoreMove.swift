@@ -46,8 +46,6 @@ struct StoreMove: Sendable {
         let create: @Sendable (StoredHeader) async throws -> any RecordStore
         /// Removes the store there.
         let remove: @Sendable () async throws -> Void
-
-        var isSynced: Bool { if case .directory = address { true } else { false } }
     }
 
     /// A target that carries the mark of this move.
@@ -120,7 +118,7 @@ struct StoreMove: Sendable {
         var marked = header
         marked.move = Header.Move(id: EntryID.random().bytes, machine: machine)
         marked.isArriving = true
-        marked.isSynced = place.isSynced
+        marked.isSynced = place.address.isSynced
         switch try await look(from: header) {
         case .nothing:
             return Target(store: try await place.create(stored(marked)), header: marked)
@@ -169,7 +167,7 @@ struct StoreMove: Sendable {
         var header = frozen
         header.movedTo = nil
         header.isArriving = false
-        header.isSynced = place.isSynced
+        header.isSynced = place.address.isSynced
         header.generation = max(frozen.generation, target.header.generation) + 1
         let next = stored(header)
         try await target.store.replaceHeader(next, ifGeneration: target.header.generation)

@@ -276,12 +276,11 @@ extension Vault {
         guard mayBeCutOff else { return }
         // A lease of a cluster can end before its holder does, and that one may have the server's answer.
         for entry in try await list().entries where (entry.journal?.sendBefore ?? 0) != 0 {
-            let wait = Self.graceSeconds - (clock.now.seconds - entry.updatedAt.seconds)
-            guard wait > 0 else { continue }
+            guard let wait = Self.graceLeft(since: entry.updatedAt, now: clock.now) else { continue }
             throw VaultError(
                 .unavailable,
                 "\(entry.name) was being refreshed on another machine, which has lost its lease and may have the answer",
-                hint: "run the same command again in \(min(wait, Self.graceSeconds)) s; it ends the move"
+                hint: "run the same command again in \(wait) s; it ends the move"
             )
         }
     }
@@ -426,7 +425,9 @@ extension Vault {
             let page = try await old.records(after: last, limit: 64)
             for stored in page where (seen[stored.id] ?? 0) < stored.generation {
                 if let here = try await store.record(stored.id), here.generation >= stored.generation { continue }
-                late.append((try? identify(stored, session))?.name.text ?? "\(stored.id)")
+                let name = (try? identify(stored, session))?.name
+                let words = name?.original == nil ? name?.text ?? "\(stored.id)" : "a kept file"
+                if !late.contains(words) { late.append(words) }
             }
             last = page.last?.id
         } while last != nil
