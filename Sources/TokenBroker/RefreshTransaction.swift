@@ -42,7 +42,9 @@ struct RefreshTransaction: Sendable {
             return try await run(leased)
         } catch {
             leased.release()
-            if error.isLeaseLost || error.underlying is LostLease { return try await retake(after: error) }
+            if error.isLeaseLost || error.isEntryReplaced || error.underlying is LostLease {
+                return try await retake(after: error)
+            }
             guard error.isStoreUnreachable else { throw error }
             return try old(try await vault.read(name), instead: outOfReach(error))
         }
@@ -83,12 +85,14 @@ struct RefreshTransaction: Sendable {
         }
         return try old(
             entry,
-            instead: VaultError(
-                .temporary,
-                "\(name): the lease ended while this process was stopped or cut off from the store",
-                hint: "ask again",
-                underlying: error
-            )
+            instead: error.isEntryReplaced
+                ? error
+                : VaultError(
+                    .temporary,
+                    "\(name): the lease ended while this process was stopped or cut off from the store",
+                    hint: "ask again",
+                    underlying: error
+                )
         )
     }
 
@@ -200,7 +204,14 @@ struct RefreshTransaction: Sendable {
             if try vault.wasExchanged(spent) { return try await putBack(leased, spent) }
             // A journal about another token is of no concern any more.
             if before?.spent != spent.bytes { attempt.journalBefore = nil }
-            let spill = try await leased.prepareSpill(for: spent)
+            let spill: SpillFile
+            do throws(VaultError) {
+                // Where the server never gives another refresh token, none is spent.
+                spill = try await leased.prepareSpill(for: entry.summary.rotation == .never ? nil : spent)
+            } catch {
+                guard error.code == .loginRequired else { throw error }
+                return try old(entry, instead: error)
+            }
             defer { spill.discard() }
             let sendBefore = clock.bootTime + Self.sendWindowMilliseconds
             let journal = RefreshJournal(
@@ -462,38 +473,4 @@ struct LostLease: Error {
 /// The machine slept, or was stopped, between the journal and the request.
 struct SendWindowPassed: Error, CustomStringConvertible {
     var description: String { "too much time passed before the request could be sent" }
-}
-
-/// Where a lease is held: 8 bytes for the boot that the boot-time clock counts from, 8 for the file that is locked.
-///
-/// Of two that lock the same file, one holds the lease; of two that do not, each does.
-struct LeasePlace {
-    let bytes: [UInt8]
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    init(of vault: Vault) {
-        var hash = Blake2b(length: 8)
-        hash.update("vault lease place")
-        // The file and not its path: containers may have one path for different files.
-        if let status = try? FileStatus.of("\(vault.location.state(of: vault.id))/leases") {
-            hash.update(Array("\(status.device) \(status.inode)".utf8))
-        }
-        bytes = Self.boot.prefix(8) + hash.finish()
-    }
-
-    /// Whether it is on this machine, since this boot, and its lock is another.
-    func isElsewhere(from other: LeasePlace) -> Bool {
-        bytes.prefix(8) == other.bytes.prefix(8) && bytes != other.bytes
-    }
-
-    private static let boot: [UInt8] = {
-        let none = [UInt8](repeating: 0, count: 16)
-        guard let file = fopen("/proc/sys/kernel/random/boot_id", "re") else { return none }
-        defer { fclose(file) }
-        var text = [CChar](repeating: 0, count: 37)
-        guard fgets(&text, 37, file) != nil else { return none }
-        let line = String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        return EntryID(text: line)?.bytes ?? none
-    }()
 }

@@ -67,10 +67,10 @@ public final class LeasedEntry: Sendable {
 
     /// Makes sure that there is room for a change whose loss would lose a grant.
     ///
-    /// - Parameter token: The fingerprint of the refresh token that will be spent.
+    /// - Parameter token: The fingerprint of the refresh token that will be spent; `nil` for one that is not.
     /// - Throws: `.unavailable` if no place can be prepared; `.loginRequired` if a file that was set aside says that the
     ///   token is spent.
-    package func prepareSpill(for token: TokenFingerprint) async throws(VaultError) -> SpillFile {
+    package func prepareSpill(for token: TokenFingerprint?) async throws(VaultError) -> SpillFile {
         let size = try await vault.attempt { session in
             try await self.vault.find(RecordName(self.name), in: session).stored.sealed.count
         }
@@ -119,6 +119,14 @@ public final class LeasedEntry: Sendable {
                     underlying: error
                 )
             }
+            if error.isEntryReplaced {
+                throw VaultError(
+                    .temporary,
+                    "\(error.message); what the server gave for the one before is kept sealed in \(kept)",
+                    hint: "ask again",
+                    underlying: error
+                )
+            }
             let remedy =
                 error.isStoreUnreachable || error.isLeaseLost ? "reach the store again" : "make room for the vault"
             throw VaultError(
@@ -148,7 +156,9 @@ private struct EntryReplaced: Error {}
 
 extension VaultError {
     /// Whether a change was decided on a grant that is not the entry's any more; nothing was changed.
-    package var isEntryReplaced: Bool { underlying is EntryReplaced }
+    package var isEntryReplaced: Bool {
+        underlying is EntryReplaced || (underlying as? VaultError)?.isEntryReplaced == true
+    }
 }
 
 extension Vault {

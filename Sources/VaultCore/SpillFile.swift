@@ -54,17 +54,19 @@ public final class SpillFile: Sendable {
     static func prepare(
         _ places: [String],
         for leased: LeasedEntry,
-        spending token: TokenFingerprint,
+        spending token: TokenFingerprint?,
         recordBytes: Int
     ) throws(VaultError) -> SpillFile {
         let entry = leased.id
         for path in aside(places, of: entry) {
-            guard let left = try contents(of: path), SpilledRecord(left)?.spent == token.bytes else { continue }
+            guard let token, let left = try contents(of: path), SpilledRecord(left)?.spent == token.bytes
+            else { continue }
             throw VaultError(
                 .loginRequired,
-                "\(leased.name): nothing was sent: its refresh token is spent, and what came for it lies in \(path) and does "
-                    + "not open under this vault's keys",
-                hint: "vault login \(leased.name.name)"
+                "\(leased.name): nothing was sent: its refresh token may be spent, since what came for it lies in \(path) and "
+                    + "does not open under this vault's keys",
+                hint:
+                    "vault login \(leased.name.name); where the server gives no new refresh tokens, rm \(shellQuoted(path)) does"
             )
         }
         // Whoever sent the token that the entry holds would send a spent one.

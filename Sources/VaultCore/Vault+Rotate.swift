@@ -161,6 +161,7 @@ extension Vault {
             header.slots = made.map { HeaderSlot($0.slot) }
             header.oldDataKey = try key.seal(old: session.key)
             header.auditKey = try key.seal(audit: try session.auditKeyToKeep())
+            header.isSynced = isSynced
             header.spillKeys = []
             for old in try session.spillKeysToKeep() { header.spillKeys.append(try key.seal(spill: old)) }
             try header.checkLimits()

@@ -244,6 +244,7 @@ extension Vault {
     func commit(_ next: Header, _ session: Session) async throws {
         var header = next
         header.generation = session.header.generation + 1
+        header.isSynced = isSynced
         let stored = StoredHeader(generation: header.generation, bytes: header.encoded(under: session.key))
         try await store.replaceHeader(stored, ifGeneration: session.header.generation)
         guard try await store.header().bytes == stored.bytes else {

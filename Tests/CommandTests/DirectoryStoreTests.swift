@@ -151,8 +151,10 @@ struct DirectoryStoreTests {
         _ = try a.vault("restore", file, option, passphrase)
         #expect(try a.vault("token", "static:late").text == "L\n")
         #expect(try a.vault("token", "static:one").text == "changed here\n")
-        try succeed(a.vault("store", "remove", "dir:" + here, "--yes"))
+        fail(try a.vault("store", "remove", "dir:" + here, "--yes"), 10, "static:late")
+        try succeed(a.vault("store", "remove", "dir:" + here, "--yes", "--with-late"))
         #expect(!FileManager.default.fileExists(atPath: here + "/header"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: here + "/set-aside").count == 1)
     }
 
     /// One file that git has merged as text, or that was cut off, keeps nobody from the others, and can be given up.

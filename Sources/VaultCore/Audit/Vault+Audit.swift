@@ -73,7 +73,8 @@ extension Vault {
         let isDue =
             checksNow || writer.head.number >= writer.head.checkpoint.number + Self.linesPerCheckpoint
             || abs(now - writer.head.checkedAt) >= Self.secondsPerCheckpoint
-        guard isDue, writer.head.number > writer.head.checkpoint.number else { return }
+        // A store that the vault has left is not written any more.
+        guard isDue, current.header.phase != .moved, writer.head.number > writer.head.checkpoint.number else { return }
         do {
             try await check(&writer, now: now)
         } catch {

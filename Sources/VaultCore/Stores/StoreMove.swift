@@ -218,10 +218,10 @@ struct StoreMove: Sendable {
 
     /// Compares every record of the two stores: id, generation, sealed bytes.
     ///
-    /// - Returns: The generation of each.
+    /// - Returns: What they are.
     /// - Throws: `.damaged` if there is a difference.
-    func compare(with target: Target) async throws -> [RecordID: UInt64] {
-        var generations: [RecordID: UInt64] = [:]
+    func compare(with target: Target) async throws -> LeftRecords {
+        var records = LeftRecords()
         var pairs = RecordPairs(source: source, target: target.store, page: Self.page)
         while let (wanted, present) = try await pairs.next() {
             guard let wanted, wanted == present else {
@@ -232,9 +232,9 @@ struct StoreMove: Sendable {
                     hint: "vault store migrate --to \(place.address) tries again; --abort instead takes the move back"
                 )
             }
-            generations[wanted.id] = wanted.generation
+            records.append(wanted)
         }
-        return generations
+        return records
     }
 
     static func exists(_ address: StoreAddress) -> VaultError {

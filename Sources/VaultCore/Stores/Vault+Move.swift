@@ -113,17 +113,18 @@ extension Vault {
                 try await finishRotation()
                 try await requireOneVersion(of: "moved")
                 try await requireRefreshedHere(from: from, to: place.address)
+                try await requireNobodyAway(from: from, to: place.address)
             }
             let move = storeMove(to: place)
             var records: Int?
-            // So that what comes to the old store later is told from what was removed in the new one.
-            var moved: [RecordID: UInt64] = [:]
             switch wasResumed ? try await resumed(move) : try await begun(move, naming) {
             case .open(let target):
                 try await drain(within: limit)
+                try await requireNobodyAway(from: from, to: place.address)
                 try await move.copy(into: target)
-                moved = try await move.compare(with: target)
-                records = moved.count
+                let left = try await move.compare(with: target)
+                records = left.count
+                if !store.hasCommonLock { left.write(for: from, in: location.state(of: id)) }
                 let header = try await move.complete(target, from: current.header)
                 adopt(Session(header: header, key: current.key, oldKey: nil), in: target.store)
                 try await claimUnnamed()
@@ -140,7 +141,7 @@ extension Vault {
             }
             try switching()
             if records != nil {
-                try await remember(moved)
+                try await remember([:])
                 self.place.remember()
                 await adoptSpills()
             }
@@ -267,20 +268,28 @@ extension Vault {
     /// Whoever has sent a token has written its journal before, and holds the entry's lease until the answer is kept: in
     /// the store, or in a spill file once the store is frozen. Afterwards nobody can write a journal, so nobody sends.
     private func drain(within limit: Duration) async throws {
-        var mayBeCutOff = false
         for entry in try await list().entries where entry.journal != nil {
-            let lease = try await lease(entry.id, within: limit)
-            mayBeCutOff = mayBeCutOff || lease.fence != nil
-            lease.release()
+            try await lease(entry.id, within: limit).release()
         }
-        guard mayBeCutOff else { return }
-        // A lease of a cluster can end before its holder does, and that one may have the server's answer.
-        for entry in try await list().entries where (entry.journal?.sendBefore ?? 0) != 0 {
-            guard let wait = Self.graceLeft(since: entry.updatedAt, now: clock.now) else { continue }
+    }
+
+    /// Refuses to take from a cluster what another machine may have the server's answer for: it could not bring that in
+    /// where the vault goes.
+    ///
+    /// A lease of a cluster can end before its holder does. What a process of this machine has, it can bring in.
+    private func requireNobodyAway(from: StoreAddress, to address: StoreAddress) async throws {
+        guard case .etcd = from else { return }
+        if case .etcd = address { return }
+        let ours = LeasePlace(of: self)
+        for entry in try await list().entries {
+            guard let journal = entry.journal, journal.sendBefore != 0, journal.boot != ours.bytes,
+                let wait = Self.graceLeft(since: entry.updatedAt, now: clock.now)
+            else { continue }
             throw VaultError(
                 .unavailable,
-                "\(entry.name) was being refreshed on another machine, which has lost its lease and may have the answer",
-                hint: "run the same command again in \(wait) s; it ends the move"
+                "\(entry.name) is being refreshed on another machine, which may have the answer and could not bring it to "
+                    + "\(address)",
+                hint: "run the same command again in \(wait) s"
             )
         }
     }
@@ -364,12 +373,17 @@ extension Vault {
 
     /// Removes a store that the vault was moved out of, or that a move did not reach.
     ///
+    /// - Parameter withLate: Whether also what other machines have written there since; it is put aside.
     /// - Throws: `.unsafe` for any other, `.notFound` where there is none. Nothing is changed then.
-    public func removeRemains(at address: StoreAddress) async throws(VaultError) {
-        try await remove(address, insteadOf: try location.storeAddress())
+    public func removeRemains(at address: StoreAddress, withLate: Bool = false) async throws(VaultError) {
+        try await remove(address, insteadOf: try location.storeAddress(), withLate: withLate)
     }
 
-    private func remove(_ address: StoreAddress, insteadOf used: StoreAddress) async throws(VaultError) {
+    private func remove(
+        _ address: StoreAddress,
+        insteadOf used: StoreAddress,
+        withLate: Bool = false
+    ) async throws(VaultError) {
         guard address != used else {
             throw VaultError(
                 .unsafe,
@@ -397,48 +411,66 @@ extension Vault {
                     hint: "move that file away first"
                 )
             }
-            try await requireNothingLate(in: store, header, address)
+            let late = header.phase == .moved ? try await late(in: store, address) : []
+            guard late.isEmpty || withLate else { throw self.late(late, address) }
+            if let shared = store as? DirectoryStore { for record in late { try await shared.keepAside(record) } }
             // From here on nobody can complete a move to it, so what is removed is no vault.
             _ = try await storeMove(to: place).takeAway(StoreMove.Target(store: store, header: header))
             try await place.remove()
             try location.unname(after: address)
+            LeftRecords.forget(address, in: location.state(of: id))
         } catch {
             throw Self.vaultError(error)
         }
     }
 
-    /// Refuses to remove a directory to which something came after the vault had left it: a machine that had not heard of
-    /// the move has written it.
-    private func requireNothingLate(
-        in old: any RecordStore,
-        _ header: Header,
-        _ address: StoreAddress
-    ) async throws {
-        guard !old.hasCommonLock, header.phase == .moved else { return }
+    /// What came to a directory after the vault had left it: a machine that had not heard of the move has written it.
+    private func late(in old: any RecordStore, _ address: StoreAddress) async throws -> [StoredRecord] {
+        guard !old.hasCommonLock else { return [] }
         let session = current
-        // Since the data key was rotated here, no record has the id that it had there.
-        guard Header.isAuthentic(try await old.header().bytes, under: session.key) else { return }
+        let wasMoved = LeftRecords.lookUp(address, in: location.state(of: id))
         let seen = try await ledger.generations()
-        var late: [String] = []
+        var late: [StoredRecord] = []
         var last: RecordID?
         repeat {
             let page = try await old.records(after: last, limit: 64)
-            for stored in page where (seen[stored.id] ?? 0) < stored.generation {
-                if let here = try await store.record(stored.id), here.generation >= stored.generation { continue }
-                let name = (try? identify(stored, session))?.name
-                let words = name?.original == nil ? name?.text ?? "\(stored.id)" : "a kept file"
-                if !late.contains(words) { late.append(words) }
+            for stored in page {
+                if let wasMoved {
+                    if wasMoved(stored) { continue }
+                } else {
+                    // Another machine has moved the vault: what it had then, this one can only guess.
+                    let here = try await store.record(stored.id)?.generation ?? 0
+                    if max(seen[stored.id] ?? 0, here) >= stored.generation { continue }
+                }
+                // What a machine remembers of its own audit log is of no use without that log.
+                if let name = (try? identify(stored, session))?.name, name.entry == nil, name.original == nil {
+                    continue
+                }
+                late.append(stored)
             }
             last = page.last?.id
         } while last != nil
-        guard !late.isEmpty else { return }
-        let names = late.prefix(8).joined(separator: ", ") + (late.count > 8 ? " and \(late.count - 8) more" : "")
-        throw VaultError(
-            .unsafe,
-            "\(address) holds what a machine wrote that had not heard of the move: \(names); it would be lost",
-            hint: (old as? DirectoryStore).map {
-                "vault --vault \(shellQuoted($0.path)) export FILE, and vault restore FILE, bring it along"
+        return late
+    }
+
+    private func late(_ records: [StoredRecord], _ address: StoreAddress) -> VaultError {
+        let session = current
+        let names = Set(
+            records.map { record in
+                guard let name = (try? identify(record, session))?.name else { return "\(record.id)" }
+                return name.entry.map { "\($0)" } ?? "a kept file"
             }
+        )
+        .sorted()
+        let shown = names.prefix(8).joined(separator: ", ") + (names.count > 8 ? " and \(names.count - 8) more" : "")
+        var path = "DIR"
+        if case .directory(let directory) = address { path = shellQuoted(directory) }
+        return VaultError(
+            .unsafe,
+            "\(address) holds what a machine wrote that had not heard of the move: \(shown); nothing was deleted",
+            hint:
+                "vault --vault \(path) export FILE, and vault restore FILE, bring along what has no namesake here; then "
+                + "remove it with --with-late, which puts the rest aside"
         )
     }
 }

@@ -37,9 +37,7 @@ struct DirectoryRedo {
     init(layout: DirectoryLayout, locks: String) {
         self.layout = layout
         // A copy of the directory has the same vault's locks, and is none of this commit's business.
-        let status = try? FileStatus.of(layout.root)
-        let place = Sum.of(status?.device ?? 0, status?.inode ?? 0, from: Sum.empty)
-        name = "directory-\(String(place, radix: 16)).redo"
+        name = Self.name(for: layout.root)
         let directory = PrivateFiles.withoutTrailingSlashes(locks)
         path = "\(directory)/\(name)"
         takeOver(in: directory)
@@ -56,9 +54,17 @@ struct DirectoryRedo {
         let directory = PrivateFiles.parentDirectory(of: path)
         return Self.all(in: directory).compactMap { other, root in
             let layout = DirectoryLayout(root)
-            guard other != path, (try? layout.require()) != nil else { return nil }
+            // Only the very directory that it was cut off in: another vault may be at that path by now.
+            guard other != path, other == "\(directory)/\(Self.name(for: root))", (try? layout.require()) != nil
+            else { return nil }
             return DirectoryRedo(layout: layout, locks: directory)
         }
+    }
+
+    private static func name(for root: String) -> String {
+        let status = try? FileStatus.of(root)
+        let place = Sum.of(status?.device ?? 0, status?.inode ?? 0, from: Sum.empty)
+        return "directory-\(String(place, radix: 16)).redo"
     }
 
     /// Every redo beside some locks, and the directory that it is for.
@@ -167,7 +173,9 @@ struct DirectoryRedo {
         if change.new == nil, !isOld { return }
         var replaced = found
         if !isOld, let found {
-            if let new = change.new, case .record = SealedFile.read(found) { return try putBeside(new, change.id) }
+            if let new = change.new, case .record = SealedFile.read(found) {
+                return try layout.putBeside(new, change.id)
+            }
             // Damage is not a version that could win.
             try layout.setAside(layout.file(of: change.id))
             replaced = nil
@@ -176,15 +184,6 @@ struct DirectoryRedo {
         // outlives what was deleted.
         try layout.makeShard(of: change.id)
         let step = layout.step(layout.file(of: change.id), new: change.new, old: replaced)
-        try step.prepare()
-        try step.perform()
-    }
-
-    private func putBeside(_ new: [UInt8], _ id: RecordID) throws(StoreError) {
-        let name = layout.versionFile(of: id, new)
-        // A replay that was cut off itself has put it there.
-        if try SyncedFiles.read(name) == new { return }
-        let step = layout.step(name, new: new, old: nil)
         try step.prepare()
         try step.perform()
     }
@@ -217,6 +216,18 @@ struct DirectoryRedo {
 }
 
 extension DirectoryLayout {
+    /// Makes bytes a second version of a record, beside the one in its place; under the lock.
+    func putBeside(_ new: [UInt8], _ id: RecordID) throws(StoreError) {
+        let name = versionFile(of: id, new)
+        // It may have been put there before, by one that was cut off.
+        if try SyncedFiles.read(name) == new { return }
+        try makeShard(of: id)
+        let step = step(name, new: new, old: nil)
+        try step.prepare()
+        try step.perform()
+        try translatingFileErrors { () throws(FileError) in try FileStep.synchronize([step]) }
+    }
+
     func makeShard(of id: RecordID) throws(StoreError) {
         try SyncedFiles.makeDirectory(entries)
         try SyncedFiles.makeDirectory(shard(of: id))

@@ -35,30 +35,21 @@ extension DirectoryStore {
         try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
             let bytes = record.fault == nil ? SealedFile.bytes(of: record) : record.sealed
             try SyncedFiles.makeDirectory(layout.setAside)
-            try Self.keep(bytes, as: "\(layout.setAside)/\(record.id).\(String(Sum.of(bytes), radix: 16))")
+            try translatingFileErrors { () throws(FileError) in
+                do throws(FileError) {
+                    let file = try NewFile(for: "\(layout.setAside)/\(record.id).\(String(Sum.of(bytes), radix: 16))")
+                    try file.write(bytes)
+                    try file.publish()
+                } catch {
+                    // By its contents: what is there under that name is the same.
+                    guard error.code == .exists else { throw error }
+                }
+            }
         }
     }
 
     /// Makes a record a second version of the one that is in its place, durably.
     public func putBeside(_ record: StoredRecord) async throws(StoreError) {
-        let layout = DirectoryLayout(path)
-        try await Self.run(on: .global(qos: .userInitiated)) { () throws(StoreError) in
-            try layout.makeShard(of: record.id)
-            let bytes = SealedFile.bytes(of: record)
-            try Self.keep(bytes, as: layout.versionFile(of: record.id, bytes))
-        }
-    }
-
-    private static func keep(_ bytes: [UInt8], as path: String) throws(StoreError) {
-        try translatingFileErrors { () throws(FileError) in
-            do throws(FileError) {
-                let file = try NewFile(for: path)
-                try file.write(bytes)
-                try file.publish()
-            } catch {
-                // By its contents: what is there under that name is the same.
-                guard error.code == .exists else { throw error }
-            }
-        }
+        try await write { (work) throws(StoreError) in try work.putBeside(record) }
     }
 }

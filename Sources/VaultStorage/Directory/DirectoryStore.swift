@@ -211,7 +211,7 @@ public final class DirectoryStore: RecordStore {
         try await write { (work) throws(StoreError) in try work.settle(copies) }
     }
 
-    private func write<T: Sendable>(
+    func write<T: Sendable>(
         _ body: @escaping @Sendable (DirectoryWork) throws(StoreError) -> T
     ) async throws(StoreError) -> T {
         guard !isReadOnly else {

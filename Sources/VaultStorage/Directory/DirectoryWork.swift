@@ -60,6 +60,14 @@ final class DirectoryWork: Sendable {
         for copy in copies { try layout.settle(copy) }
     }
 
+    func putBeside(_ record: StoredRecord) throws(StoreError) {
+        let held = try state.lock()
+        try recover(held)
+        try layout.require()
+        try layout.putBeside(SealedFile.bytes(of: record), record.id)
+        count(held)
+    }
+
     private func tidy() throws(StoreError) {
         var clock = timespec()
         clock_gettime(CLOCK_REALTIME, &clock)

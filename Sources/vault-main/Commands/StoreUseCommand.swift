@@ -81,6 +81,9 @@ extension StoreCommand {
         @Argument(help: ArgumentHelp("sqlite, dir:PATH or etcd://HOST:PORT/PREFIX.", valueName: "url"))
         var url: String
 
+        @Flag(help: "Also what another machine has written there since the move; it is put aside.")
+        var withLate = false
+
         @OptionGroup var confirmation: ConfirmationOptions
         @OptionGroup var global: GlobalOptions
 
@@ -89,7 +92,7 @@ extension StoreCommand {
             let address = try StoreAddress(parsing: url, home: context.environment["HOME"])
             let vault = try await context.open()
             try context.confirm("Delete what this vault left in \(address) for good?", confirmation)
-            try await vault.removeRemains(at: address)
+            try await vault.removeRemains(at: address, withLate: withLate)
             if context.json { try Output.print(.object([("removed", .string("\(address)"))])) }
             context.note("\(address) is gone")
             context.noteSetAside(address)
