@@ -13,7 +13,11 @@ struct DesktopTests {
         let listening = Listening(desktop.environment)
         try await desktop.waits(for: "inhibit sleep vault delay")
         // Said before there is a reason to, it means nothing.
+        try await listening.isListening(on: desktop)
         listening.session.lockedForSleep()
+        // What is said behind it shows that it has been heard.
+        listening.session.notify(id: "behind", summary: "behind", body: "")
+        try await desktop.waits(for: "notify 2 behind|")
         try await desktop.tell("sleep")
         try await listening.waits(for: [.sleep])
         #expect(try await desktop.locksHeld() == 1)

@@ -86,6 +86,31 @@ struct FencedRefreshTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.spills("a")).isEmpty)
     }
 
+    /// A login on another machine does not wait for a holder that sleeps.
+    @Test func givesTheGrantThatCameMeanwhile() async throws {
+        let fixture = try await BrokerFixture()
+        let name = try await fixture.insert()
+        let cluster = fixture.cluster()
+        let holder = try await fixture.machine("a", on: cluster)
+        let other = try await fixture.machine("b", on: cluster).vault
+        fixture.server.state.withLock { $0.holdsNext = true }
+        let first = Task { try await holder.revealed(name, fixture.need()) }
+        try await eventually("the server is asked") { fixture.server.state.withLock({ $0.hold != nil }) }
+        fixture.server.state.withLock { $0.holdsNext = false }
+        fixture.time.advance(seconds: 46)
+        try await other.update(name) { (summary, secrets) throws(VaultError) in
+            summary.journal = nil
+            summary.issuedAt = fixture.time.time
+            summary.expiry = .unknown
+            try secrets.set(.accessToken, to: secret("another-token"))
+            try secrets.set(.refreshToken, to: secret("another-grant"))
+        }
+        fixture.server.state.withLock { $0.hold?.resume() }
+        #expect(try await first.value == "another-token")
+        #expect(try await fixture.refreshToken(of: name) == "another-grant")
+        #expect(fixture.server.requests == 1)
+    }
+
     @Test func aForcedRefreshWaitsForTheOtherMachineToo() async throws {
         let fixture = try await BrokerFixture()
         let name = try await fixture.insert()
