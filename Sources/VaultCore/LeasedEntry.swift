@@ -194,7 +194,9 @@ extension Vault {
         forNewGrant: Bool = false
     ) async throws(VaultError) -> LeasedEntry {
         try await attempt(within: Self.leasePatience + .seconds(Self.patienceSeconds)) { session in
-            let hint = try await self.summary(try await self.find(RecordName(name), in: session), session).summary
+            // As it is read below: of two versions, the one that was issued later, which may be of another entry.
+            let place = try await self.find(RecordName(name), in: session)
+            let hint = try await self.summary(try await self.latest(place, session), session).summary
             let lease = try await self.lease(hint.id, within: limit)
             // It may have been renamed, or replaced by another of that name, while we waited.
             do {
