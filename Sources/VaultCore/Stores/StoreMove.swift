@@ -21,8 +21,8 @@ internal import VaultStorage
 /// - **No update is lost.** Every write of records names the header's generation it was decided under, so after (2) every
 ///   other writer, in whatever process and on whatever machine, fails and changes nothing. Whatever was written before is
 ///   in the source when (3) reads it. A writer that can wait decides again in the target; a refresh whose answer came
-///   meanwhile is spilled, on its own machine, under the data key, which stays the same, and is taken in by the next who
-///   opens the vault, wherever it is then.
+///   meanwhile is spilled, on its own machine, under a subkey of the data key, which stays the same, and is taken in by
+///   the next who opens the vault, wherever it is then.
 /// - **The right one.** A target is gone on with only if it carries the mark and the vault's UUID; whatever else is there
 ///   is left alone. The id of the move is in both headers: of two copies of a vault that move to one place, the second to
 ///   claim the place takes it from the first, whose move then can only be taken back; it can never come to its end with
