@@ -370,6 +370,7 @@ struct CallbackListenerTests {
             #expect(error.hint != nil)
         }
         await first.close()
+        #expect(await CallbackClient.isDeaf(first.port))
         let again = try await LoopbackListener.open(redirect) { _ in false }
         #expect(again.port == first.port)
         await again.close()
@@ -398,6 +399,7 @@ struct CallbackListenerTests {
         #expect(error?.code == .unavailable)
         #expect(error?.message.contains("[::1]") == true)
         // What 127.0.0.1 in the redirect URI names is 127.0.0.1 alone.
+        #expect(await CallbackClient.isDeaf(port))
         let listener = try await LoopbackListener.open(LoopbackRedirect(port: port)) { _ in false }
         await listener.close()
         try await taken.close()

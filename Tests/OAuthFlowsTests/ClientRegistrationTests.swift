@@ -307,6 +307,7 @@ struct ClientRegistrationTests {
     @Test func usesThePortOfItsRegistrationWhileItIsFree() async throws {
         let first = try await earlierRegistration()
         let port = try #require(first.seen?.port)
+        for host in ["127.0.0.1", "::1"] { #expect(await CallbackClient.isDeaf(port, host: host)) }
         let outcome = try await earlier(port: port).go([Self.grant])
         #expect(outcome.error == nil)
         #expect(outcome.seen?.port == port)

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,30 +13,14 @@ import urllib.error
 import urllib.request
 
 SUPPORT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-sys.path.append(os.path.join(SUPPORT, "refresh"))
+sys.path += [SUPPORT, os.path.join(SUPPORT, "refresh")]
 
+from ports import free_ports  # noqa: E402
 from refreshing import NO_PROXY, PATIENCE, Broken, skip  # noqa: E402
 from relay import Relays, holder_of  # noqa: E402
 
 HEARTBEAT, ELECTION = 50, 500
 ROOT_PASSWORD = "root-of-the-tests"
-
-
-def free_ports(count):
-    """Ports that nobody listens on, and that no outgoing connection is given meanwhile."""
-    with open("/proc/sys/net/ipv4/ip_local_port_range", encoding="ascii") as file:
-        low, _ = map(int, file.read().split())
-    ports = []
-    for port in range(10000 + os.getpid() * 37 % 10000, low):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        ports.append(port)
-        if len(ports) == count:
-            return ports
-    raise Broken("no free ports")
 
 
 class Member:

@@ -3,6 +3,8 @@
 
 The pictures are left in .build/login-pages (or $VAULT_LOGIN_PAGES), for people to look at.
 """
+SHOWS_A_BROWSER = True
+
 from place import *
 
 PICTURES = os.environ.get("VAULT_LOGIN_PAGES") or os.path.realpath(os.path.join(OAUTH, "../../../.build/login-pages"))

@@ -21,10 +21,19 @@ import urllib.parse
 HERE = os.path.dirname(os.path.realpath(__file__))
 OAUTH = os.path.dirname(HERE)
 sys.path.insert(0, OAUTH)
+sys.path.append(os.path.dirname(OAUTH))
+
+import network
+
+# A port that one login registered must be free for the next, and one that was closed stay so: whatever else listens.
+# But for Chromium, to which a machine without a network is one with a slow network, which it complains of.
+if os.getuid() == 0 and not getattr(sys.modules["__main__"], "SHOWS_A_BROWSER", False):
+    network.enter(is_needed=False)
 
 import requests
 
 from drive_login import drive
+from ports import free_ports
 
 # Long enough for a machine that does many other things; nothing waits that long unless it is broken.
 PATIENCE = 60
@@ -402,9 +411,7 @@ def is_closed(port):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def controls(text):
