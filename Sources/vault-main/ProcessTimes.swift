@@ -7,10 +7,11 @@ enum ProcessTimes {
     ///
     /// Twenty commands that are started at once reach their first line one after the other; by then the first may have
     /// its new token. What the user calls "at once" is the start of the processes, which the kernel knows.
+    ///
+    /// The kernel says it in ticks of 10 ms, rounded down. Here it is the end of that tick: a command that is started
+    /// when another has ended must not count as begun before that one's refresh.
     static let began: Timestamp = {
-        let now = Timestamp.systemNow
-        var boot = timespec()
-        clock_gettime(CLOCK_BOOTTIME, &boot)
+        let (now, boot) = simultaneousTimes()
         let ticks = sysconf(Int32(_SC_CLK_TCK))
         guard let file = fopen("/proc/self/stat", "re") else { return now }
         defer { fclose(file) }
@@ -21,8 +22,23 @@ enum ProcessTimes {
         guard let end = text.lastIndex(of: ")") else { return now }
         let fields = text[text.index(after: end)...].split(separator: " ")
         guard fields.count > 19, let started = Int64(fields[19]) else { return now }
-        let age = Int64(boot.tv_sec) * 1000 + Int64(boot.tv_nsec) / 1_000_000 - started * 1000 / Int64(ticks)
+        let age = boot - (started + 1) * 1000 / Int64(ticks)
         guard age >= 0, age < 86_400_000 else { return now }
         return Timestamp(milliseconds: now.seconds * 1000 + Int64(now.nanoseconds / 1_000_000) - age) ?? now
     }()
+
+    /// The time of day, and the milliseconds since the machine was started.
+    private static func simultaneousTimes() -> (Timestamp, Int64) {
+        func milliseconds(_ clock: clockid_t) -> Int64 {
+            var time = timespec()
+            clock_gettime(clock, &time)
+            return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+        }
+        var (boot, now) = (milliseconds(CLOCK_BOOTTIME), Timestamp.systemNow)
+        // Whoever loses the processor between the two would be that much younger.
+        for _ in 0..<100 where milliseconds(CLOCK_BOOTTIME) - boot > 1 {
+            (boot, now) = (milliseconds(CLOCK_BOOTTIME), Timestamp.systemNow)
+        }
+        return (now, boot)
+    }
 }
