@@ -209,6 +209,11 @@ int vault_try_lock_range(int descriptor, int64_t offset, int64_t length) {
     return errno == EACCES ? EAGAIN : errno;
 }
 
+void vault_unlock_all(int descriptor) {
+    struct flock range = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    (void)fcntl(descriptor, F_OFD_SETLK, &range);
+}
+
 int vault_rename_exclusive(const char *from, const char *to) {
     return renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0 ? 0 : errno;
 }

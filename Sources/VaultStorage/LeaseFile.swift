@@ -57,7 +57,7 @@ package struct LeaseFile: Sendable {
     }
 }
 
-/// A locked descriptor; closing it frees the lock.
+/// A locked descriptor, until it is closed.
 private final class LockedDescriptor: Sendable {
     private let descriptor: Mutex<Descriptor?>
 
@@ -66,6 +66,10 @@ private final class LockedDescriptor: Sendable {
     }
 
     func close() {
-        descriptor.withLock { $0 = nil }
+        descriptor.withLock { descriptor in
+            // A process that is just being started holds a copy until it runs its program, and the lock with it.
+            if let number = descriptor?.rawValue { vault_unlock_all(number) }
+            descriptor = nil
+        }
     }
 }

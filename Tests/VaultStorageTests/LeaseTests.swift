@@ -5,6 +5,7 @@ import Testing
 
 @testable import VaultStorage
 
+@Suite(.blocking)
 struct LeaseTests {
     /// A process that holds the lock by its own means, which pins where each name's byte lies.
     private static let holder = """
@@ -47,6 +48,27 @@ struct LeaseTests {
         second.end()
         lease.release()
         other?.release()
+    }
+
+    /// Between fork(2) and execve(2) a process that is being started has all descriptors, close-on-exec or not.
+    @Test func isFreeAlthoughAnotherHasACopyOfItsDescriptor() async throws {
+        let place = try TemporaryDirectory()
+        let store = try await place.makeStore()
+        let lease = try #require(try await store.tryLease(try leaseName(1)))
+        var file = stat()
+        try #require(stat(place("locks/leases"), &file) == 0)
+        let copies = (3..<4096 as Range<Int32>).filter { descriptor in
+            var status = stat()
+            return fstat(descriptor, &status) == 0 && (status.st_dev, status.st_ino) == (file.st_dev, file.st_ino)
+        }
+        .map { fcntl($0, F_DUPFD_CLOEXEC, 3) }
+        defer { for copy in copies { close(copy) } }
+        #expect(!copies.isEmpty)
+        #expect(try await store.tryLease(try leaseName(1)) == nil)
+        lease.release()
+        let next = try await store.tryLease(try leaseName(1))
+        #expect(next != nil)
+        next?.release()
     }
 
     @Test func freesTheLeaseOfAKilledProcess() async throws {

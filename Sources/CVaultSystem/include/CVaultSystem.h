@@ -42,6 +42,9 @@ void vault_forbid_backtraces(void);
 /// Returns 0, EAGAIN while another description holds it, or another errno value.
 int vault_try_lock_range(int descriptor, int64_t offset, int64_t length);
 
+/// Frees all that the open file description has locked that way.
+void vault_unlock_all(int descriptor);
+
 /// Renames without replacing (renameat2 with RENAME_NOREPLACE). Returns 0 or an errno value.
 int vault_rename_exclusive(const char *from, const char *to);
 

@@ -25,7 +25,11 @@ enum OwnerLock {
         defer {
             for path in directories { _ = rmdir(path) }
             for path in files { _ = unlink(path) }
-            for descriptor in descriptors { close(descriptor) }
+            for descriptor in descriptors {
+                // A process that is just being started holds a copy until it runs its program, and the lock with it.
+                _ = flock(descriptor, LOCK_UN)
+                close(descriptor)
+            }
         }
         for lock in locks {
             switch lock.kind {
