@@ -53,7 +53,8 @@ private final class AgentExchange: @unchecked Sendable {
     private let queue: DispatchQueue
     private var finish: ((Result<SecretText, AgentFailure>) -> Void)?
     private let began = ContinuousClock.now
-    private var lastSign = ContinuousClock.now
+    private var lastTick = ContinuousClock.now
+    private var silence = Duration.zero
 
     private var socket: Int32 = -1
     private var sent = 0
@@ -76,7 +77,7 @@ private final class AgentExchange: @unchecked Sendable {
     }
 
     func start() {
-        lastSign = .now
+        lastTick = .now
         let timer = DispatchSource.makeTimerSource(queue: queue)
         timer.schedule(deadline: .now() + .milliseconds(20), repeating: .milliseconds(20))
         timer.setEventHandler { [self] in tick() }
@@ -89,7 +90,10 @@ private final class AgentExchange: @unchecked Sendable {
         guard finish != nil else { return }
         if socket < 0 { connect() }
         let now = ContinuousClock.now
-        if now - lastSign > AgentProtocol.longestSilence || now - began > AgentProtocol.longestCall {
+        // While nobody runs here, because the machine is asleep or too busy, what the agent says is not heard.
+        silence += min(now - lastTick, .milliseconds(100))
+        lastTick = now
+        if silence > AgentProtocol.longestSilence || now - began > AgentProtocol.longestCall {
             end(.failure(.silent("the agent at \(path) does not answer")))
         }
     }
@@ -148,7 +152,7 @@ private final class AgentExchange: @unchecked Sendable {
             let reason = count == 0 ? "it hung up" : failure
             return end(.failure(.silent("the agent at \(path) gave no answer: \(reason)")))
         }
-        lastSign = .now
+        silence = .zero
         let bytes = piece.slice(0..<count)
         received.append(bytes)
         size += count
