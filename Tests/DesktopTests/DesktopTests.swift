@@ -4,6 +4,7 @@ import TestSupport
 import Testing
 
 /// Real buses and the real `vault-desktop`; logind and the desktop are stand-ins, since neither can run in a test.
+@Suite(.blocking)
 struct DesktopTests {
     private let desktop: StandInDesktop
 

@@ -10,7 +10,7 @@ struct EtcdIdentityTests {
 
     /// A member that asks who its users are; `broker` may read and write below `vault/`.
     private func server() async throws -> EtcdServer {
-        let server = try await EtcdServer(arguments: ["--auth-token-ttl", "1"])
+        let server = try await EtcdServer(arguments: ["--auth-token-ttl", "5"])
         _ = try server.control("user", "add", "root:rootpw")
         _ = try server.control("user", "grant-role", "root", "root")
         _ = try server.control("role", "add", "vaults")

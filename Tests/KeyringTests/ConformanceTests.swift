@@ -5,7 +5,7 @@ import VaultCrypto
 import VaultTestKit
 
 /// Both custodians that keep secrets in a keyring, against a real gnome-keyring on a bus of its own.
-@Suite(.serialized)
+@Suite(.blocking, .serialized)
 struct KeyringConformanceTests {
     @Test(arguments: KeyCustodianConformance.cases)
     func secretServiceConforms(_ conformance: KeyCustodianConformance.Case) async throws {

@@ -6,7 +6,7 @@ import Testing
 import VaultCrypto
 
 /// Items of other programs, stored as those programs do it, in a real gnome-keyring.
-@Suite(.serialized)
+@Suite(.blocking, .serialized)
 struct ForeignItemTests {
     @Test func findsAnItemByServiceAndAccount() async throws {
         let bus = try PrivateBus()

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Where there is no keyring, or not the one it seems to be.
-@Suite(.serialized)
+@Suite(.blocking, .serialized)
 struct NoKeyringTests {
     private static func code(_ client: KeyringClient) async -> KeyringError.Code? {
         let error = await #expect(throws: KeyringError.self) {
@@ -29,7 +29,7 @@ struct NoKeyringTests {
 
     @Test(arguments: ["unix:path=/nonexistent/bus", "nonsense", "autolaunch:"])
     func saysUnavailableOfABusThatIsNotThere(address: String) async {
-        let client = KeyringClient(environment: ["DBUS_SESSION_BUS_ADDRESS": address])
+        let client = KeyringClient(environment: ["DBUS_SESSION_BUS_ADDRESS": address], deadlines: .forTests)
         #expect(await Self.code(client) == .unavailable)
     }
 
@@ -58,6 +58,8 @@ struct NoKeyringTests {
         defer { try? FileManager.default.removeItem(atPath: path) }
         try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: path)
         let environment = ["DBUS_SESSION_BUS_ADDRESS": "unix:path=/x", "PATH": "/usr/bin:/bin"]
-        #expect(await Self.code(KeyringClient(program: path, environment: environment)) == .failed)
+        #expect(
+            await Self.code(KeyringClient(program: path, environment: environment, deadlines: .forTests)) == .failed
+        )
     }
 }

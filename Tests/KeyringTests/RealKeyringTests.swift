@@ -5,7 +5,7 @@ import Testing
 import VaultCrypto
 
 /// Against a real gnome-keyring on a bus of its own.
-@Suite(.serialized)
+@Suite(.blocking, .serialized)
 struct RealKeyringTests {
     @Test func findsWhatItStored() async throws {
         let bus = try PrivateBus()

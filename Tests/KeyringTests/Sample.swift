@@ -6,9 +6,14 @@ import VaultCrypto
 
 extension PrivateBus {
     /// A client that speaks to this bus and to nothing else.
-    func client(unattended: Duration = .seconds(20), interactive: Duration = .seconds(20)) -> KeyringClient {
-        KeyringClient(environment: environment, deadlines: .init(unattended: unattended, interactive: interactive))
+    func client(_ deadlines: KeyringClient.Deadlines = .forTests) -> KeyringClient {
+        KeyringClient(environment: environment, deadlines: deadlines)
     }
+}
+
+extension KeyringClient.Deadlines {
+    /// Long enough for a machine that does many other things.
+    static let forTests = Self(unattended: .seconds(60), interactive: .seconds(60))
 }
 
 /// A vault's and a slot's UUID, and what they look like as attributes.

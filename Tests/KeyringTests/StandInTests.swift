@@ -20,7 +20,7 @@ struct StandInTests {
 
     @Test func shortensNoDeadlineByRunningTwice() async throws {
         let bus = try PrivateBus(.standIn("silent"))
-        let client = bus.client(unattended: .milliseconds(300))
+        let client = bus.client(.init(unattended: .milliseconds(300)))
         let start = ContinuousClock.now
         let key = try Sample.key()
         let error = await #expect(throws: KeyringError.self) {
@@ -61,7 +61,7 @@ struct StandInTests {
 
     @Test func isKilledAtTheDeadlineWhilePrompting() async throws {
         let bus = try PrivateBus(.standIn("locked"))
-        let client = bus.client(interactive: .seconds(1))
+        let client = bus.client(.init(interactive: .seconds(1)))
         let error = await #expect(throws: KeyringError.self) { try await bus.lookup(client, interactive: true) }
         #expect(error?.code == .timedOut)
         #expect(try bus.calls().contains("Prompt /"))
@@ -100,7 +100,7 @@ struct StandInTests {
 
     @Test func showsTheKeyInNoArgumentAndNoVariable() async throws {
         let bus = try PrivateBus(.standIn("silent"))
-        let client = bus.client(unattended: .seconds(3))
+        let client = bus.client(.init(unattended: .seconds(3)))
         let key = try Sample.key()
         let stored = Task { () async -> KeyringError.Code? in
             do throws(KeyringError) {

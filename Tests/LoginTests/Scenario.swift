@@ -21,7 +21,9 @@ enum Scenario {
         let directory = URL(filePath: program).deletingLastPathComponent().path()
         let outcome = try home.run(
             [OAuthServer.python, Sandbox.supportFile("oauth/logins/\(script).py"), "--programs", directory] + names,
-            environment: variables
+            environment: variables,
+            // Some run `vault` two hundred times.
+            within: 600
         )
         let lines = outcome.text.split(separator: "\n")
         if outcome.status == 77 {

@@ -19,7 +19,7 @@ struct AsyncHTTPExchangeTests {
     }
 
     /// Seconds that pass for real, and enough to connect meanwhile.
-    private static let patience: Int = 3
+    private static let patience: Int = 15
 
     private func failure(
         _ behaviour: LyingServer.Behaviour,

@@ -147,7 +147,7 @@ struct HostAddressesTests {
     }()
 
     @Test func resolvesLocalhostToThisMachine() async throws {
-        let addresses = try await HostAddresses(of: url("https://localhost/"), within: .seconds(10))
+        let addresses = try await HostAddresses(of: url("https://localhost/"), within: .seconds(60))
         #expect(addresses.nearest == .machine)
         let found = try addresses.checked()
         #expect(!found.isEmpty && found.allSatisfy(isLoopbackHost))

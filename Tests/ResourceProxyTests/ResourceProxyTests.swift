@@ -117,7 +117,8 @@ struct ResourceProxyTests {
             let port = try #require(Int(proxy.address.split(separator: ":")[2].prefix { $0 != "/" }))
             let client = try await ClientBootstrap(group: .singletonMultiThreadedEventLoopGroup)
                 .connect(host: "127.0.0.1", port: port).get()
-            try await client.writeAndFlush(ByteBuffer(string: beginning))
+            // On a busy machine the end may come first, which is what is asked for.
+            client.writeAndFlush(ByteBuffer(string: beginning), promise: nil)
             try await client.closeFuture.get()
             #expect(upstream.requests.isEmpty)
         }

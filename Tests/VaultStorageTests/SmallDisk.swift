@@ -39,7 +39,7 @@ final class SmallDisk: Sendable {
 
     /// Writes a file until nothing fits any more.
     func fill(_ name: String = "filler") throws {
-        let file = try #require(fopen("\(path)/\(name)", "w"))
+        let file = try #require(fopen("\(path)/\(name)", "we"))
         setvbuf(file, nil, _IONBF, 0)
         for size in [4096, 1] {
             let piece = [UInt8](repeating: 1, count: size)

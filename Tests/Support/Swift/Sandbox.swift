@@ -147,12 +147,13 @@ package final class Sandbox {
         chmod(root, 0o755)
     }
 
-    /// Runs a program to its end.
+    /// Runs a program to its end, which comes after so many seconds at the latest: one that hangs fails the test.
     @discardableResult
     package func run(
         _ command: [String],
         input: [UInt8] = [],
-        environment more: [String: String?] = [:]
+        environment more: [String: String?] = [:],
+        within seconds: Int = 100
     ) throws -> Outcome {
         let command = placing(command)
         let variables = environment.merging(more.compactMapValues { $0 }) { $1 }.filter { more[$0.key] != .some(nil) }
@@ -169,8 +170,7 @@ package final class Sandbox {
         posix_spawn_file_actions_addopen(&actions, 0, files[0], O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, 1, files[1], O_WRONLY | O_CREAT | O_TRUNC, 0o600)
         posix_spawn_file_actions_addopen(&actions, 2, files[2], O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-        // A program that hangs ends, and the test fails.
-        let process = try Program.start(["timeout", "-k", "1", "100"] + command, variables, &actions)
+        let process = try Program.start(["timeout", "-k", "1", "\(seconds)"] + command, variables, &actions)
         let status = Program.wait(for: process)
         return Outcome(status: status, output: try read(files[1]), errors: try read(files[2]))
     }

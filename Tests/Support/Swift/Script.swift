@@ -50,22 +50,10 @@ package enum Script {
         posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0)
         posix_spawn_file_actions_adddup2(&files, pipe[1], 1)
         posix_spawn_file_actions_adddup2(&files, pipe[1], 2)
-        // Swift's threads block signals, and what they start would inherit that and survive being told to end.
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
-        var arguments = command.map { strdup($0) } + [nil]
-        var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-        defer { (arguments + variables).forEach { free($0) } }
-        var process = pid_t()
-        let result = posix_spawnp(&process, command[0], &files, &attributes, &arguments, &variables)
+        let started = Result { try Program.start(command, environment, &files) }
         close(pipe[1])
         defer { close(pipe[0]) }
-        guard result == 0 else { throw Broken(what: "cannot start \(command[0]): errno \(result)") }
+        let process = try started.get()
         var output: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65536)
         while true {
@@ -74,9 +62,7 @@ package enum Script {
             guard got > 0 else { break }
             output += buffer[..<got]
         }
-        var status: Int32 = 0
-        while waitpid(process, &status, 0) < 0, errno == EINTR {}
-        let code = status & 0x7F == 0 ? (status >> 8) & 0xFF : 128 + (status & 0x7F)
-        return (code, String(decoding: output, as: UTF8.self))
+        let status = Program.wait(for: process)
+        return (status, String(decoding: output, as: UTF8.self))
     }
 }

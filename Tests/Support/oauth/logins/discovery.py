@@ -115,12 +115,14 @@ def proxied():
             expect(f"{kind}: to the resource and nowhere else", {step.split()[0] + step.split()[-1] for step in server.asked()} == {
                 "resource/mcp"}, server.asked())
             server.forget()
+            # The client that was just ended may have had a stream open, and be late to close it.
+            late = {"resource GET /mcp", "resource DELETE /mcp"}
             for what, headers in (
                 ("no secret", {}), ("another", {"Authorization": "Bearer x"}), ("the token itself", {"Authorization": f"Bearer {token}"}),
                 ("a foreign Host", {"Authorization": proxy.authorization, "Host": "evil.example"}),
             ):
                 answer = requests.post(proxy.url, json={}, headers=headers, timeout=PATIENCE)
-                expect(f"{kind}: {what} gets nowhere", 400 <= answer.status_code < 500 and server.asked() == [], answer.status_code)
+                expect(f"{kind}: {what} gets nowhere", 400 <= answer.status_code < 500 and set(server.asked()) <= late, answer.status_code)
             server.control(lifetime=1)
             home.must("token", "work", "--refresh")
             who = tool(proxy.url, "whoami", proxy.authorization)
@@ -283,7 +285,7 @@ def stepping(what, home, server, *arguments):
     said, urls = step_up(server, proxy, "audit_note")
     expect(f"{what}: no fourth, the 403 is passed on", urls == [] and not isinstance(said[0], dict) and count == 3
            and len(server.log("/authorize")) == 3, said, proxy.running.shown)
-    expect(f"{what}: with the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
+    expect(f"{what}: with the command to run", proxy.running.shows("vault login work"), proxy.running.shown)
     proxy.end()
     fresh = home.must("token", "work", "--refresh").out.strip()
     who = tool(server.resource, "admin_note", f"Bearer {fresh}")
@@ -341,7 +343,7 @@ def no_step():
         expect("refused: the 403 is passed on", len(urls) == 1 and answer.status_code == 403
                and answer.json() == {"error": "insufficient_scope"}, answer, proxy.running.shown)
         expect("with its challenge", "insufficient_scope" in answer.headers.get("WWW-Authenticate", ""), answer.headers)
-        expect("and the command to run", "vault login work" in proxy.running.shown, proxy.running.shown)
+        expect("and the command to run", proxy.running.shows("vault login work"), proxy.running.shown)
         expect("the grant is as it was", home.must("token", "work").out == token)
         who = tool(proxy.url, "whoami", proxy.authorization)
         expect("and the proxy serves on", isinstance(who, dict), who, proxy.running.shown)

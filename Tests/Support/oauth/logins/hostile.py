@@ -41,9 +41,10 @@ def texts():
             clean(f"a refusal {'on a terminal' if terminal else ''}", outcome, "access_denied")
             expect("with exit 5, and nothing of it on the page", outcome.status == 5 and "red" not in page.text, outcome, page.text)
         for code in ("bad\x1b[2J", "access_denied\r\nvault: hint: rm -rf", "x" * 5000):
-            running = home.login("x", server, "--timeout", "1s")
+            running = home.login("x", server)
             url = running.waiting_url()
             get(redirect_of(url) + "?" + urllib.parse.urlencode({"error": code, "state": query_of(url)["state"]}))
+            running.signal(signal.SIGTERM)
             clean(f"an error code {code[:8]!r}", running.end())
         running = home.login("x", server)
         url = running.waiting_url()
