@@ -21,7 +21,13 @@ package final class HeldPort {
         port = Int(found)
     }
 
-    deinit { close(socket) }
+    deinit {
+        // Until it runs its program, a process that is just being started has the socket too, and the port with it; this
+        // way that is in nobody's way who also says it.
+        var yes: Int32 = 1
+        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        close(socket)
+    }
 
     private static func bind(_ descriptor: Int32, to port: UInt16) -> Bool {
         var address = sockaddr_in()
