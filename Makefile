@@ -34,7 +34,8 @@ test:
 	.ci/tests --filter RefreshTests
 	.ci/tests --filter AgentTests.ProcessTests
 	$(FEW) .ci/tests --filter FrontTests --filter ManualPageTests --filter CommandKeyringTests --filter EtcdStorageTests
-	.ci/tests --filter ClusterTests --skip EtcdStorageTests
+	.ci/tests --filter ClusterTests --skip EtcdStorageTests --skip ClusterPromiseTests
+	.ci/tests --filter ClusterPromiseTests
 	@# The commands once more, on the other stores; not those that are about no store, or about one of their own.
 	VAULT_TEST_STORE=directory .ci/tests $(ON_A_STORE)
 	.ci/with-etcd .ci/tests $(ON_A_STORE)

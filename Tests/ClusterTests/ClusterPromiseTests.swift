@@ -15,16 +15,7 @@ struct ClusterPromiseTests {
         try await Script.run("etcd/brokers", "\(machines)")
     }
 
-    @Test func withoutSpaceNothingIsSentThatCouldNotBeKept() async throws {
-        try await Script.run("etcd/quota")
-    }
-
     @Test func neitherTheTrafficNorTheClusterHoldsANameOrAToken() async throws {
         try await Script.run("etcd/secrecy")
-    }
-
-    @Test(arguments: Script.isExhaustive ? ["killed", "stopped", "alone"] : ["stopped", "alone"])
-    func whileItIsAwayWhatIsValidComesFromTheCache(away: String) async throws {
-        try await Script.run("etcd/away", away)
     }
 }
